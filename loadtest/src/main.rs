@@ -1,0 +1,3 @@
+//! The load generator and the benches. Their runs are committed in `loadtest/runs/`.
+
+fn main() {}

@@ -1,0 +1,17 @@
+//! Rillmark: Markdown to safe HTML as a service, whole or while it is being written.
+//!
+//! The map. **A room uses only rooms above it** (and the two pure ones, `markdown` and `protocol`, not each other);
+//! `tests/it/tidy.rs` reads this table and checks every `crate::` path against it.
+//!
+//! | room | holds |
+//! |---|---|
+//! | `markdown` | source → safe HTML. Total: every input gives HTML. No I/O, no clock |
+//! | `telemetry` | metric handles, span and field names, log set-up |
+//! | `auth` | API key → who may call; keyless mode's checks |
+//! | `limits` | rates, concurrency, bytes in flight: `Permit` or `Denied { retry_after }` |
+//! | `http` | routes, extractors, thin handlers, problems |
+//! | `config` | environment, flags, file → `Settings` (as written) → `Config` (checked); sole reader of the environment |
+//! | `server` | composition: bind, `local_addrs()`, `run_until(shutdown)` |
+//! | `cli` | `rillmark`, `render`, `config`, `healthcheck`; `main.rs` only calls it |
+
+pub mod markdown;

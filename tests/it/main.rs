@@ -1,0 +1,1 @@
+//! Integration tests, one binary. What belongs where stands beside each module.
