@@ -14,4 +14,8 @@
 //! | `server` | composition: bind, `local_addrs()`, `run_until(shutdown)` |
 //! | `cli` | `rillmark`, `render`, `config`, `healthcheck`; `main.rs` only calls it |
 
+#[cfg(feature = "server")]
+pub mod auth;
+#[cfg(feature = "server")]
+pub mod limits;
 pub mod markdown;
