@@ -1,5 +1,9 @@
 //! Integration tests, one binary. What belongs where stands beside each module.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and reads the switches of the test run from the environment"
+)]
 
 /// Rust's comments and strings told from its code, for `tidy`.
 mod lexer;
