@@ -1,0 +1,10 @@
+//! What the service tells its operator: structured logs and Prometheus metrics.
+//!
+//! Two handles, no globals of our own: [`init_logs`] sets the process's subscriber once, [`Metrics`] is a `Clone` handle
+//! over one registry. Secrets and query strings go into neither.
+
+pub mod logs;
+pub mod metrics;
+
+pub use logs::{LogFormat, LogOptions, init_logs};
+pub use metrics::Metrics;
