@@ -1,26 +1,113 @@
 //! Who may call: API keys, the checks of keyless mode, origins, and the client's address.
 //!
-//! Pure: no socket, no clock, no header map. `http` gathers the facts of a request and asks here.
+//! Pure: no socket, no clock, no header map. `http` gathers the [`Facts`] of a request and asks [`Auth`].
 //!
 //! **Source:** RFC 6750 §2.1 and §3 (bearer keys and their refusal), RFC 6454 (origins), RFC 7239 and the
 //! `X-Forwarded-For` custom (addresses behind proxies).
 
 pub mod address;
+mod keys;
 pub mod origin;
+mod pages;
+mod request;
+
+use std::fmt;
 
 use secrecy::SecretString;
 
-pub use address::TrustedProxy;
+use self::keys::ApiKeys;
+pub use address::{ClientAddress, Peer, TrustedProxy, client_address};
+pub use keys::{API_KEY_BYTES_MAX, ApiKeyError, KeyIndex, Unauthorized, check_api_key};
 pub use origin::Origin;
+pub use pages::{Page, Refusal};
+pub use request::{Facts, Header, Transport, is_forwarding};
 
 /// Who may call, as the operator set it. `Default` is keyless mode with nothing allowed beyond the service's own origin.
 #[derive(Clone, Debug, Default)]
 pub struct AuthOptions {
-    /// API keys of backends (`RILLMARK_API_KEYS`), several so that they can be rotated. Empty means keyless mode:
-    /// loopback and Unix sockets only, each request checked for signs of a foreign page or a proxy.
+    /// API keys of backends (`RILLMARK_API_KEYS`), several so that they can be rotated; each passes [`check_api_key`].
+    /// Empty means keyless mode: loopback and Unix sockets only, each request checked for signs of a foreign page or a
+    /// proxy.
     pub api_keys: Vec<SecretString>,
     /// Origins of pages that may call from a browser (`RILLMARK_ALLOWED_ORIGINS`). Empty allows the service's own only.
     pub allowed_origins: Vec<Origin>,
     /// Peers whose `X-Forwarded-For` is believed (`RILLMARK_TRUSTED_PROXIES`). Empty believes nobody's.
     pub trusted_proxies: Vec<TrustedProxy>,
+}
+
+/// Answers who may call.
+pub struct Auth {
+    keys: ApiKeys,
+    allowed_origins: Vec<Origin>,
+    trusted_proxies: Vec<TrustedProxy>,
+}
+
+/// Whose rate a request counts against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Caller {
+    /// The holder of an API key, from wherever it calls.
+    Key(KeyIndex),
+    /// No key, and this address.
+    Address(ClientAddress),
+    /// No key and no address: everyone on a Unix socket together.
+    Local,
+}
+
+impl Auth {
+    /// Takes the operator's settings. Keys that [`check_api_key`] refuses are left out, so check them before.
+    pub fn new(options: AuthOptions) -> Self {
+        let AuthOptions { api_keys, allowed_origins, trusted_proxies } = options;
+        Self { keys: ApiKeys::new(&api_keys), allowed_origins, trusted_proxies }
+    }
+
+    /// Whether the service has no API key, so that whoever can connect may call.
+    pub fn is_keyless(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The address of the client, see [`client_address`].
+    pub fn client_address<'a>(
+        &self,
+        peer: Peer,
+        forwarded_for: impl DoubleEndedIterator<Item = &'a str>,
+    ) -> Option<ClientAddress> {
+        client_address(peer, forwarded_for, &self.trusted_proxies)
+    }
+
+    /// The caller of something that only backends may do: the holder of the key in `authorization`, or, in keyless mode,
+    /// whoever is at `address`.
+    ///
+    /// # Errors
+    /// [`Unauthorized`] where a key is needed and none of the operator's was presented.
+    pub fn backend(&self, authorization: Header<'_>, address: Option<ClientAddress>) -> Result<Caller, Unauthorized> {
+        if self.is_keyless() {
+            return Ok(address.map_or(Caller::Local, Caller::Address));
+        }
+        self.keys.identify(authorization).map(Caller::Key)
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Auth");
+        shown.field("keyless", &self.is_keyless()).field("allowed_origins", &self.allowed_origins);
+        shown.field("trusted_proxies", &self.trusted_proxies).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_is_its_key_or_in_keyless_mode_its_address() {
+        let address = Some(ClientAddress::from(std::net::IpAddr::from([192, 0, 2, 1])));
+        let keyless = Auth::new(AuthOptions::default());
+        let presented = Header::One("Bearer k");
+        assert_eq!(keyless.backend(presented, address), Ok(Caller::Address(address.unwrap())));
+        assert_eq!(keyless.backend(presented, None), Ok(Caller::Local));
+        let keyed = Auth::new(AuthOptions { api_keys: vec!["k".into()], ..Default::default() });
+        assert!(matches!(keyed.backend(presented, address), Ok(Caller::Key(_))));
+        assert_eq!(keyed.backend(Header::Absent, address), Err(Unauthorized));
+    }
 }
