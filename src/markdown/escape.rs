@@ -1,0 +1,160 @@
+//! Text, attribute values and URLs as HTML spells them.
+//!
+//! The three escapes are those of pulldown-cmark's own writer, byte for byte, but for control characters, which HTML text
+//! may not hold: they arrive only by numeric entities (the source was normalised) and are written U+FFFD; a carriage
+//! return is written `&#13;`, since an HTML parser would turn it into a line feed.
+//!
+//! **Invariant:** for text without controls the bytes are pulldown-cmark-escape's (`escapes_equal_the_stock_ones`).
+//!
+//! **Source:** WHATWG HTML §13.1.2.4 (text), §13.1.2.3 (attributes), §13.2.3.5 (newlines).
+
+/// Below this length a plain loop over a table beats the set-up of a vector search.
+const SHORT_BYTES: usize = 24;
+
+/// What a byte is written as; index 0 means "as it is".
+const SPELLINGS: [&str; 9] = ["", "&amp;", "&lt;", "&gt;", "&quot;", "&#39;", "&#13;", "\u{FFFD}", "&#x27;"];
+
+const TEXT: [u8; 256] = table(false);
+const ATTRIBUTE: [u8; 256] = table(true);
+
+const fn table(attribute: bool) -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        if !matches!(control as u8, b'\t' | b'\n' | 0x0C) {
+            table[control] = 7;
+        }
+        control += 1;
+    }
+    table[b'\r' as usize] = 6;
+    table[b'&' as usize] = 1;
+    table[b'<' as usize] = 2;
+    table[b'>' as usize] = 3;
+    if attribute {
+        table[b'"' as usize] = 4;
+        table[b'\'' as usize] = 5;
+    }
+    table
+}
+
+/// Appends `text` as the content of an element.
+#[inline]
+pub(super) fn text(out: &mut String, text: &str) {
+    if text.len() < SHORT_BYTES {
+        return through_table(out, text, &TEXT);
+    }
+    long_text(out, text);
+}
+
+/// Appends text that came out of an entity: controls may be in it.
+pub(super) fn decoded(out: &mut String, text: &str) {
+    through_table(out, text, &TEXT);
+}
+
+/// Appends `value` for use between double quotes.
+pub(super) fn attribute(out: &mut String, value: &str) {
+    through_table(out, value, &ATTRIBUTE);
+}
+
+fn long_text(out: &mut String, text: &str) {
+    let mut from = 0;
+    for at in memchr::memchr3_iter(b'&', b'<', b'>', text.as_bytes()) {
+        out.push_str(&text[from..at]);
+        out.push_str(SPELLINGS[TEXT[text.as_bytes()[at] as usize] as usize]);
+        from = at + 1;
+    }
+    out.push_str(&text[from..]);
+}
+
+fn through_table(out: &mut String, text: &str, table: &[u8; 256]) {
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let spelling = table[byte as usize];
+        if spelling != 0 {
+            out.push_str(&text[from..at]);
+            out.push_str(SPELLINGS[spelling as usize]);
+            from = at + 1;
+        }
+    }
+    out.push_str(&text[from..]);
+}
+
+/// Bytes that stand in a URL as they are; the others are percent-encoded, but `&` and `'`.
+const HREF_SAFE: [bool; 256] = {
+    let mut safe = [false; 256];
+    let bytes = b"!#$%()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ^_abcdefghijklmnopqrstuvwxyz~";
+    let mut i = 0;
+    while i < bytes.len() {
+        safe[bytes[i] as usize] = true;
+        i += 1;
+    }
+    safe
+};
+
+/// Appends `url` for use in `href` or `src` between double quotes.
+pub(super) fn href(out: &mut String, url: &str) {
+    let mut rest = url.as_bytes();
+    while !rest.is_empty() {
+        let safe = rest.iter().position(|byte| !HREF_SAFE[usize::from(*byte)]).unwrap_or(rest.len());
+        out.extend(rest[..safe].iter().copied().map(char::from));
+        rest = &rest[safe..];
+        let Some((byte, after)) = rest.split_first() else { return };
+        match byte {
+            b'&' => out.push_str(SPELLINGS[1]),
+            b'\'' => out.push_str(SPELLINGS[8]),
+            _ => percent(out, *byte),
+        }
+        rest = after;
+    }
+}
+
+fn percent(out: &mut String, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    out.push('%');
+    out.push(char::from(HEX[usize::from(byte >> 4)]));
+    out.push(char::from(HEX[usize::from(byte & 15)]));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulldown_cmark::{CowStr, Event, LinkType, Tag, TagEnd, html};
+
+    fn written(f: impl FnOnce(&mut String)) -> String {
+        let mut out = String::new();
+        f(&mut out);
+        out
+    }
+
+    /// What the stock writer makes of `sample` as text, as a URL and as a title.
+    fn stock(sample: &str) -> (String, String, String) {
+        let (mut text, mut link) = (String::new(), String::new());
+        html::push_html(&mut text, [Event::Text(sample.into())].into_iter());
+        let (dest_url, title, id) = (CowStr::from(sample), CowStr::from(format!("|{sample}")), CowStr::from(""));
+        let tag = Tag::Link { link_type: LinkType::Inline, dest_url, title, id };
+        html::push_html(&mut link, [Event::Start(tag), Event::End(TagEnd::Link)].into_iter());
+        let (url, title) = link.split_once("\" title=\"|").unwrap();
+        (text, url.trim_start_matches("<a href=\"").to_owned(), title.trim_end_matches("\"></a>").to_owned())
+    }
+
+    #[test]
+    fn escapes_equal_the_stock_ones() {
+        let printable: String = (0x20..0x7F).map(char::from).collect();
+        let beyond: String = (0x7F..=0x17F).filter_map(char::from_u32).collect();
+        let long = printable.repeat(5);
+        for sample in ["", "a", "<b>&amp;'", "é<ü>\u{10FFFF}&", "\t\n tab", &printable, &beyond, &long] {
+            let (as_text, as_url, as_title) = stock(sample);
+            assert_eq!(written(|o| text(o, sample)), as_text);
+            assert_eq!(written(|o| decoded(o, sample)), as_text);
+            assert_eq!(written(|o| href(o, sample)), as_url);
+            assert_eq!(written(|o| attribute(o, sample)), as_title);
+        }
+    }
+
+    #[test]
+    fn controls_never_reach_the_page() {
+        assert_eq!(written(|o| decoded(o, "a\u{1}b\rc\u{B}d\u{C}e")), "a\u{FFFD}b&#13;c\u{FFFD}d\u{C}e");
+        assert_eq!(written(|o| attribute(o, "\u{1F}\r")), "\u{FFFD}&#13;");
+        assert_eq!(written(|o| text(o, "\u{8}")), "\u{FFFD}");
+    }
+}

@@ -1,0 +1,224 @@
+//! Link reference definitions: which resolve, and how much text references may bring in.
+//!
+//! A definition is written once and copied into the page at every reference, so references amplify. Bounds, each a
+//! function of the source up to the reference, so that a growing document never changes its mind:
+//!
+//! - the first definition of a label wins; one of more than [`DEFINITION_BYTES_MAX`] bytes resolves nothing;
+//! - of the labels, the first [`DEFINITIONS_MAX`] resolve;
+//! - URL and title that references bring in, as escaped in the page, stay within [`EXPANSION_BYTES_FREE`] +
+//!   [`EXPANSION_RATIO`] × the bytes up to the reference's end; a reference that does not fit stays text.
+//!
+//! **Invariant:** whether a reference is a link depends only on what stands before its end, and on the definitions
+//! (`references_do_not_depend_on_distant_text`).
+//!
+//! **Source:** CommonMark 0.31.2 §4.7 and §6.3; the bounds are ours.
+
+use super::escape;
+use pulldown_cmark::{BrokenLink, BrokenLinkCallback, CowStr, Event, Options as Flags, Parser, RefDefs, Tag};
+use std::collections::HashMap;
+use unicase::UniCase;
+
+/// A longer definition, counted in bytes of the source, resolves nothing: real ones are a URL and a title.
+const DEFINITION_BYTES_MAX: usize = 2_048;
+/// Labels after these do not resolve: no document that people write has so many.
+const DEFINITIONS_MAX: usize = 10_000;
+/// What references may always bring in, in bytes.
+const EXPANSION_BYTES_FREE: usize = 32 * 1024;
+/// What they may bring in for each byte up to the reference.
+const EXPANSION_RATIO: usize = 8;
+/// pulldown-cmark gives up on references once they have brought in this many bytes, or the source's length if larger.
+const PARSER_FUEL_MIN: usize = 100_000;
+/// Stands in the labels of hidden definitions. The normaliser leaves none of it in a source, so no reference names one.
+const HIDDEN: u8 = 0x01;
+
+/// Whether, however its references fall, no bound decides in this source, nor the parser's own limit.
+pub(super) fn cannot_reach_a_bound(source: &str, found: &RefDefs<'_>) -> bool {
+    let (mut count, mut dearest) = (0, 0);
+    for (_, definition) in found.iter() {
+        count += 1;
+        if count > DEFINITIONS_MAX || definition.span.len() > DEFINITION_BYTES_MAX {
+            return false;
+        }
+        // An escape spells one byte with at most six.
+        dearest = dearest.max(6 * (definition.dest.len() + definition.title.as_ref().map_or(0, |t| t.len())));
+    }
+    if dearest == 0 {
+        return true;
+    }
+    let fuel = PARSER_FUEL_MIN.max(source.len());
+    let closers = memchr::memchr_iter(b']', source.as_bytes());
+    closers.enumerate().all(|(earlier, at)| {
+        let worst = (earlier + 1) * dearest;
+        worst <= EXPANSION_BYTES_FREE + EXPANSION_RATIO * at && worst < fuel
+    })
+}
+
+/// What a source defines.
+pub(super) struct Definitions {
+    by_label: HashMap<UniCase<String>, Option<Definition>>,
+}
+
+struct Definition {
+    url: String,
+    title: String,
+    /// Bytes that a reference to it brings into the page.
+    cost: usize,
+}
+
+impl Definitions {
+    pub(super) fn new(found: &RefDefs<'_>) -> Self {
+        let mut in_order: Vec<_> = found.iter().collect();
+        in_order.sort_by_key(|(_, definition)| definition.span.start);
+        let resolved = in_order.into_iter().take(DEFINITIONS_MAX).map(|(label, found)| {
+            let fits = found.span.len() <= DEFINITION_BYTES_MAX;
+            let definition = fits.then(|| Definition::new(&found.dest, found.title.as_deref().unwrap_or_default()));
+            (UniCase::new(label.to_owned()), definition)
+        });
+        Self { by_label: resolved.collect() }
+    }
+
+    /// URL and title of a label that resolves.
+    pub(super) fn get(&self, label: &str) -> Option<(&str, &str)> {
+        self.find(label).map(|definition| (definition.url.as_str(), definition.title.as_str()))
+    }
+
+    fn find(&self, label: &str) -> Option<&Definition> {
+        self.by_label.get(&UniCase::new(label.to_owned()))?.as_ref()
+    }
+}
+
+impl Definition {
+    fn new(url: &str, title: &str) -> Self {
+        let mut spelled = String::new();
+        escape::href(&mut spelled, url);
+        escape::attribute(&mut spelled, title);
+        Self { url: url.to_owned(), title: title.to_owned(), cost: spelled.len() }
+    }
+}
+
+/// Answers the parser for each reference, in its order, within the bounds.
+pub(super) struct Resolver<'s> {
+    definitions: &'s Definitions,
+    spent: usize,
+}
+
+impl<'s> Resolver<'s> {
+    pub(super) fn new(definitions: &'s Definitions) -> Self {
+        Self { definitions, spent: 0 }
+    }
+}
+
+impl<'s> BrokenLinkCallback<'s> for Resolver<'s> {
+    /// The answer is empty (URL and title are filled in later), so the parser's own limit is never touched.
+    fn handle_broken_link(&mut self, link: BrokenLink<'s>) -> Option<(CowStr<'s>, CowStr<'s>)> {
+        let definition = self.definitions.find(&link.reference)?;
+        let allowed = EXPANSION_BYTES_FREE + EXPANSION_RATIO * link.span.end;
+        let spent = self.spent + definition.cost;
+        (spent <= allowed).then(|| {
+            self.spent = spent;
+            (CowStr::from(""), CowStr::from(""))
+        })
+    }
+}
+
+/// The source, byte for byte as long, with the label of every definition changed so that no reference names it: those
+/// that lose against an earlier one of their label too, which the parser does not list. They are found as the parser
+/// leaves them: between the leaves of the document there is nothing but definitions and the marks of containers.
+pub(super) fn hide(source: &str, flags: Flags) -> String {
+    let footnotes = flags.contains(Flags::ENABLE_FOOTNOTES);
+    let mut bytes = source.as_bytes().to_vec();
+    let mut covered = 0;
+    for (event, range) in Parser::new_ext(source, flags).into_offset_iter() {
+        if is_container(&event) {
+            continue;
+        }
+        if range.start > covered {
+            hide_labels(&mut bytes[covered..range.start], footnotes);
+        }
+        covered = covered.max(range.end);
+    }
+    hide_labels(&mut bytes[covered..], footnotes);
+    String::from_utf8(bytes).unwrap_or_else(|_| source.to_owned())
+}
+
+fn is_container(event: &Event<'_>) -> bool {
+    match event {
+        Event::Start(tag) => {
+            matches!(tag, Tag::BlockQuote(_) | Tag::List(_) | Tag::Item | Tag::FootnoteDefinition(_))
+        }
+        Event::End(_) => true,
+        _ => false,
+    }
+}
+
+/// Changes every `[label]:` in a stretch of definitions.
+fn hide_labels(gap: &mut [u8], footnotes: bool) {
+    let mut at = 0;
+    while let Some(open) = memchr::memchr(b'[', &gap[at..]) {
+        let open = at + open;
+        at = open + 1;
+        if open > 0 && gap[open - 1] == b'\\' || footnotes && gap.get(at) == Some(&b'^') {
+            continue;
+        }
+        let Some(close) = label_end(gap, at) else { continue };
+        if gap.get(close + 1) == Some(&b':') {
+            hide_label(&mut gap[at..close]);
+            at = close;
+        }
+    }
+}
+
+/// Where the label that begins at `at` ends: at the first `]` that no backslash protects, if no `[` comes before it.
+fn label_end(gap: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += memchr::memchr3(b'[', b']', b'\\', &gap[at..])?;
+        match gap[at] {
+            b'\\' => at = (at + 2).min(gap.len()),
+            b']' => return Some(at),
+            _ => return None,
+        }
+    }
+}
+
+/// Overwrites the label's first character that is neither white space nor the mark of a quote on a new line.
+fn hide_label(label: &mut [u8]) {
+    let mut new_line = false;
+    let mut at = 0;
+    while at < label.len() {
+        match label[at] {
+            b'\n' => new_line = true,
+            b' ' | b'\t' | b'\r' => {}
+            b'>' if new_line => {}
+            b'\\' if at + 1 < label.len() && label[at + 1].is_ascii_punctuation() => {
+                return label[at..at + 2].fill(HIDDEN);
+            }
+            byte => {
+                let rest = label[at + 1..].iter().take_while(|b| byte >= 0x80 && (**b & 0xC0) == 0x80).count();
+                return label[at..=at + rest].fill(HIDDEN);
+            }
+        }
+        at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_hidden_and_nothing_else_moves() {
+        for (source, expected) in [
+            ("[a]: /u\n\n[a]", "[\u{1}]: /u\n\n[a]"),
+            ("[a]: /u\n[a]: /v\n\ntext [a]: x\n", "[\u{1}]: /u\n[\u{1}]: /v\n\ntext [a]: x\n"),
+            ("> [\n> é]: /u\n", "> [\n> \u{1}\u{1}]: /u\n"),
+            ("[\\]]: /u\n", "[\u{1}\u{1}]: /u\n"),
+            ("- [a]: /u\n- b\n", "- [\u{1}]: /u\n- b\n"),
+            ("    [a]: /u\n", "    [a]: /u\n"),
+            ("[a]: /u 'x\n[b]: y'\n", "[\u{1}]: /u 'x\n[\u{1}]: y'\n"),
+            ("```\n[a]: /u\n```\n[a]: /u", "```\n[a]: /u\n```\n[\u{1}]: /u"),
+        ] {
+            assert_eq!(hide(source, Flags::empty()), expected, "{source:?}");
+        }
+        assert_eq!(hide("[^a]: x\n", Flags::ENABLE_FOOTNOTES), "[^a]: x\n");
+    }
+}

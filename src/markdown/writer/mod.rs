@@ -1,0 +1,178 @@
+//! Parser events to HTML: pulldown-cmark's bytes, made safe.
+//!
+//! One pass, one output string, one stack. What is written is what the stock writer would write, but for these rules,
+//! each of which holds for every source:
+//!
+//! 1. raw HTML is text; a block of it stands in a `<p>`;
+//! 2. a URL that the policy refuses is `#` (`url`);
+//! 3. a language class holds only letters, digits and `+ # . _ -`;
+//! 4. nothing that a browser would restructure: no link in a link, no carriage return or control in text;
+//! 5. an element deeper than [`DEPTH_MAX`] is its content; a list or a table is kept or dropped whole;
+//! 6. ids carry `user-content-` and the caller's prefix;
+//! 7. what options ask for: `rel`, `align`, images as text, heading ids, autolinks, no line feeds between blocks.
+//!
+//! **Invariant:** tags leave only through [`Html`], by a row of [`elements`](super::elements)
+//! (`output_stays_inside_the_table`).
+//!
+//! **Source:** CommonMark 0.31.2; GFM 0.29; the stock writer's output is the yardstick (`tests/it/commonmark.rs`).
+
+mod blocks;
+mod html;
+mod inlines;
+mod slug;
+
+use super::elements::{self as el, Element};
+use super::parser::Document;
+use super::{Options, Policy};
+use html::Html;
+use pulldown_cmark::{Alignment, CowStr, Event};
+use slug::Slugs;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// How deep elements may stand, counted from the children of the fragment's root. Browsers cap a page's depth at about
+/// 512 and are slow long before; no document that people write comes near.
+pub(super) const DEPTH_MAX: usize = 64;
+
+/// What a view of an unfinished source changes about its render.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Edits<'e> {
+    /// Ranges of the source, ascending and disjoint, that are not shown. They apply to text that stands in the source
+    /// as it is written.
+    pub hidden: &'e [Range<usize>],
+    /// A heading that starts here or later has no id: its line has no line feed yet.
+    pub open_line: usize,
+    /// Where the source ends for its reader: a bare URL that reaches this offset may still grow, and is text.
+    pub cut: usize,
+}
+
+impl Edits<'_> {
+    /// Nothing is changed.
+    pub(super) const NONE: Self = Self { hidden: &[], open_line: usize::MAX, cut: usize::MAX };
+}
+
+/// Appends the HTML of `source` to `out`. The source is normalised, and no bound trips in it.
+pub(super) fn write(source: &str, options: &Options, policy: &Policy, edits: &Edits<'_>, out: &mut String) {
+    let mut document = Document::new(source, options);
+    out.reserve(source.len() + source.len() / 2);
+    let mut writer = Writer::new(source, options, policy, edits, out);
+    for (event, range) in document.events() {
+        writer.event(event, range);
+    }
+}
+
+/// Appends text that is not parsed, as `<pre class>`. A browser drops the first line feed in it, so one more is written.
+pub(super) fn preformatted(class: &'static str, text: &str, out: &mut String) {
+    standing_alone(&el::PRE, class, text, out);
+}
+
+/// Appends text that is not parsed, as `<p class>`.
+pub(super) fn paragraph(class: &'static str, text: &str, out: &mut String) {
+    standing_alone(&el::P, class, text, out);
+}
+
+fn standing_alone(element: &'static Element, class: &'static str, text: &str, out: &mut String) {
+    let mut html = Html::new(out, false);
+    let written = html.open_with_word(element, "class", class);
+    if element.name == "pre" && text.starts_with('\n') {
+        html.line_feed();
+    }
+    html.text(text);
+    html.close(element, written);
+}
+
+struct Writer<'o, 'e> {
+    html: Html<'o>,
+    source: &'o str,
+    options: &'o Options,
+    policy: &'o Policy,
+    edits: &'o Edits<'o>,
+    /// For each open tag of the events: whether its element was written (two entries for a code block).
+    written: Vec<bool>,
+    /// Open `<a>` elements: one at most.
+    links: usize,
+    table: Table,
+    /// Footnotes by label, numbered by first mention.
+    footnotes: HashMap<CowStr<'e>, usize>,
+    /// The image whose alternative text is being written.
+    image: Option<inlines::Image<'e>>,
+    /// The heading whose id is being gathered.
+    heading: Option<blocks::HeadingId>,
+    slugs: Slugs,
+    /// Line feeds of an HTML block, written only if more of it follows.
+    html_block_feeds: usize,
+    /// Adjacent text, gathered only where bare URLs are looked for.
+    run: inlines::Run,
+}
+
+/// The table being written; tables do not nest.
+#[derive(Default)]
+struct Table {
+    written: bool,
+    alignments: Vec<Alignment>,
+    in_head: bool,
+    cell: usize,
+}
+
+impl<'o, 'e> Writer<'o, 'e> {
+    fn new(
+        source: &'o str,
+        options: &'o Options,
+        policy: &'o Policy,
+        edits: &'o Edits<'o>,
+        out: &'o mut String,
+    ) -> Self {
+        Self {
+            html: Html::new(out, options.dense),
+            source,
+            options,
+            policy,
+            edits,
+            written: Vec::with_capacity(16),
+            links: 0,
+            table: Table::default(),
+            footnotes: HashMap::new(),
+            image: None,
+            heading: None,
+            slugs: Slugs::default(),
+            html_block_feeds: 0,
+            run: inlines::Run::default(),
+        }
+    }
+
+    #[inline]
+    fn event(&mut self, event: Event<'e>, range: Range<usize>) {
+        if self.image.is_some() {
+            return self.image_event(event, range);
+        }
+        if !self.run.is_empty() && !matches!(event, Event::Text(_)) {
+            self.flush_run();
+        }
+        match event {
+            Event::Text(text) => self.text(text, range),
+            Event::Start(tag) => self.start(tag, range),
+            Event::End(tag) => self.end(tag),
+            Event::SoftBreak => self.soft_break(),
+            Event::Code(text) => self.code(&text),
+            Event::InlineHtml(text) => self.inline_html(&text),
+            Event::Html(text) => self.html_block_line(&text),
+            Event::HardBreak => self.hard_break(),
+            Event::Rule => self.rule(),
+            Event::TaskListMarker(checked) => self.checkbox(checked),
+            Event::InlineMath(text) => self.math("math math-inline", &text),
+            Event::DisplayMath(text) => self.math("math math-display", &text),
+            Event::FootnoteReference(label) => self.footnote_reference(label),
+        }
+    }
+
+    /// The number of a footnote: its place in the order of first mention.
+    fn footnote_number(&mut self, label: CowStr<'e>) -> usize {
+        let next = self.footnotes.len() + 1;
+        *self.footnotes.entry(label).or_insert(next)
+    }
+
+    /// `user-content-`, the caller's prefix, `fn-`, the label.
+    fn footnote_id(&self, label: &str) -> String {
+        format!("user-content-{}fn-{label}", self.options.id_prefix)
+    }
+}
