@@ -101,13 +101,13 @@ mod tests {
 
     #[test]
     fn a_backend_is_its_key_or_in_keyless_mode_its_address() {
-        let address = Some(ClientAddress::from(std::net::IpAddr::from([192, 0, 2, 1])));
+        let address = ClientAddress::from(std::net::IpAddr::from([192, 0, 2, 1]));
         let keyless = Auth::new(AuthOptions::default());
         let presented = Header::One("Bearer k");
-        assert_eq!(keyless.backend(presented, address), Ok(Caller::Address(address.unwrap())));
+        assert_eq!(keyless.backend(presented, Some(address)), Ok(Caller::Address(address)));
         assert_eq!(keyless.backend(presented, None), Ok(Caller::Local));
         let keyed = Auth::new(AuthOptions { api_keys: vec!["k".into()], ..Default::default() });
-        assert!(matches!(keyed.backend(presented, address), Ok(Caller::Key(_))));
-        assert_eq!(keyed.backend(Header::Absent, address), Err(Unauthorized));
+        assert!(matches!(keyed.backend(presented, Some(address)), Ok(Caller::Key(_))));
+        assert_eq!(keyed.backend(Header::Absent, Some(address)), Err(Unauthorized));
     }
 }

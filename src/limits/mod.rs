@@ -3,7 +3,15 @@
 //! **Source:** the table of defaults is the README's table of settings; draft-ietf-httpapi-ratelimit-headers-11 (what
 //! a caller is told about its rate).
 
+mod admission;
+mod buckets;
+pub mod gate;
+pub mod rate;
+
 use std::time::Duration;
+
+pub use gate::{RenderGate, RenderLoad, RenderPermit};
+pub use rate::{Policy, Rate, Standing};
 
 /// Sources up to this many bytes are *small*: rendered where the request is read, in well under a millisecond. Longer
 /// ones are *large*: they run off the worker, and may not take the last place (see [`LimitsOptions::render_concurrency`]).
@@ -27,7 +35,9 @@ pub struct LimitsOptions {
     /// How long a render waits for a place before it is refused. Default 1 s.
     pub render_queue_wait: Duration,
     /// Memory that renders at once may need, in bytes, counted as
-    /// [`LimitsOptions::memory_bytes_per_source_byte`] × their sources. Default 256 MiB.
+    /// [`LimitsOptions::memory_bytes_per_source_byte`] × their sources. Default 256 MiB. A share of it, enough for
+    /// [`LimitsOptions::render_concurrency`] small renders but at most a quarter, is kept from large ones; a document
+    /// that needs more than the rest waits for all of the rest, and then is the only large one.
     pub render_memory_bytes: u64,
     /// What a render may need for each byte of its source, in bytes. Default 170, as measured on the worst input.
     pub memory_bytes_per_source_byte: u64,
@@ -45,6 +55,48 @@ impl Default for LimitsOptions {
             render_queue_wait: Duration::from_secs(1),
             render_memory_bytes: 256 * 1024 * 1024,
             memory_bytes_per_source_byte: 170,
+        }
+    }
+}
+
+/// A refusal for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("come back in {} s", self.retry_after_seconds())]
+pub struct Denied {
+    /// After how long it is worth another try.
+    pub retry_after: Duration,
+    /// How the caller stands, where it was its rate that refused.
+    pub standing: Option<Standing>,
+}
+
+impl Denied {
+    /// The value of `Retry-After`: whole seconds, rounded up, at least 1.
+    pub fn retry_after_seconds(&self) -> u64 {
+        whole_seconds(self.retry_after)
+    }
+}
+
+/// Whole seconds, rounded up, at least 1.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0 || duration.is_zero())
+}
+
+/// Everything that is limited.
+#[derive(Debug)]
+pub struct Limits {
+    /// Renders per second and caller.
+    pub render_rate: Rate,
+    /// Renders at once.
+    pub render_gate: RenderGate,
+}
+
+impl Limits {
+    /// Takes the operator's settings; numbers below their least are taken as that.
+    pub fn new(options: &LimitsOptions) -> Self {
+        let LimitsOptions { render_rate, burst_seconds, addresses_max, .. } = *options;
+        Self {
+            render_rate: Rate::new("render", render_rate, burst_seconds, addresses_max),
+            render_gate: RenderGate::new(options),
         }
     }
 }

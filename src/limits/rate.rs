@@ -1,0 +1,229 @@
+//! One rate, kept for each caller: a bucket that holds some seconds' worth and refills evenly (GCRA).
+//!
+//! **Invariant:** no caller gets more than the burst plus the rate times the time that passed
+//! (`a_caller_gets_its_burst_then_its_rate`); no number of addresses grows the memory beyond its cap, and at the cap
+//! known callers keep their own buckets (`beyond_the_cap_newcomers_share_one_bucket`).
+//!
+//! **Source:** draft-ietf-httpapi-ratelimit-headers-11 §3 and §4 (`RateLimit-Policy`, `RateLimit`).
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock, Reference};
+use governor::middleware::StateInformationMiddleware;
+use governor::{Quota, RateLimiter};
+
+use super::Denied;
+use super::buckets::Buckets;
+use crate::auth::Caller;
+
+type Limiter<C> = RateLimiter<Caller, Buckets, C, StateInformationMiddleware>;
+
+/// One rate with everybody's buckets. The clock is real but in tests.
+pub struct Rate<C: Clock = DefaultClock> {
+    policy: Policy,
+    /// None: no limit.
+    limiter: Option<Limiter<C>>,
+    start: C::Instant,
+    /// When stale buckets were last thrown away, in nanoseconds after `start`.
+    swept: AtomicU64,
+}
+
+/// What everyone may ask for, for the `RateLimit-Policy` header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The rate's name.
+    pub name: &'static str,
+    /// How many may come at once after a pause.
+    pub quota: u32,
+    /// In how many seconds that many come back.
+    pub window_seconds: u32,
+}
+
+/// How a caller stands after being let through or refused, for the `RateLimit` header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The policy that was applied.
+    pub policy: Policy,
+    /// How many more would be let through at once.
+    pub remaining: u32,
+    /// After how many seconds there is more: until the bucket is full again, or, at 0 remaining, until the next one.
+    pub reset_seconds: u64,
+}
+
+impl Rate {
+    /// A rate of `per_second` (0 = no limit), with `burst_seconds` worth of it at once, for at most `addresses_max`
+    /// remembered addresses.
+    pub fn new(name: &'static str, per_second: u32, burst_seconds: u32, addresses_max: usize) -> Self {
+        Self::with_clock(name, per_second, burst_seconds, addresses_max, DefaultClock::default())
+    }
+}
+
+impl<C: Clock> Rate<C> {
+    /// As [`Rate::new`], by another clock.
+    pub fn with_clock(name: &'static str, per_second: u32, burst_seconds: u32, addresses_max: usize, clock: C) -> Self {
+        let window_seconds = burst_seconds.max(1);
+        let policy = Policy { name, quota: per_second.saturating_mul(window_seconds), window_seconds };
+        let start = clock.now();
+        let limits = NonZeroU32::new(per_second).zip(NonZeroU32::new(policy.quota));
+        let limiter = limits.map(|(per_second, burst)| {
+            let quota = Quota::per_second(per_second).allow_burst(burst);
+            Limiter::new(quota, Buckets::new(addresses_max), clock)
+        });
+        Self { policy, limiter, start, swept: AtomicU64::new(0) }
+    }
+
+    /// Counts one against `caller`. None where there is no limit.
+    ///
+    /// # Errors
+    /// [`Denied`] where the caller's bucket is empty; nothing is counted then.
+    pub fn check(&self, caller: Caller) -> Result<Option<Standing>, Denied> {
+        let Some(limiter) = &self.limiter else { return Ok(None) };
+        let now = limiter.clock().now();
+        self.sweep(limiter, now);
+        match limiter.check_key(&caller) {
+            Ok(state) => {
+                let remaining = state.remaining_burst_capacity();
+                let missing = u64::from(self.policy.quota.saturating_sub(remaining));
+                let per_window = u64::from(self.policy.quota);
+                let reset_seconds = (missing * u64::from(self.policy.window_seconds)).div_ceil(per_window);
+                Ok(Some(Standing { policy: self.policy, remaining, reset_seconds }))
+            }
+            Err(until) => {
+                let retry_after = until.wait_time_from(now);
+                let reset_seconds = super::whole_seconds(retry_after);
+                let standing = Standing { policy: self.policy, remaining: 0, reset_seconds };
+                Err(Denied { retry_after, standing: Some(standing) })
+            }
+        }
+    }
+
+    /// How many addresses are remembered.
+    pub fn addresses(&self) -> usize {
+        self.limiter.as_ref().map_or(0, RateLimiter::len)
+    }
+
+    /// Throws away buckets that are full again, at most once in the time that takes. One caller in that time pays for
+    /// it: well under 10 ms at 100,000 addresses.
+    fn sweep(&self, limiter: &Limiter<C>, now: C::Instant) {
+        let now = now.duration_since(self.start).as_u64();
+        let swept = self.swept.load(Ordering::Relaxed);
+        let period = Duration::from_secs(self.policy.window_seconds.into()).as_nanos();
+        if u128::from(now.saturating_sub(swept)) < period {
+            return;
+        }
+        if self.swept.compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            limiter.retain_recent();
+        }
+    }
+}
+
+impl<C: Clock> fmt::Debug for Rate<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rate").field("policy", &self.policy).field("addresses", &self.addresses()).finish()
+    }
+}
+
+impl fmt::Display for Policy {
+    /// The value of `RateLimit-Policy`: `"render";q=400;w=2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\";q={};w={}", self.name, self.quota, self.window_seconds)
+    }
+}
+
+impl fmt::Display for Standing {
+    /// The value of `RateLimit`: `"render";r=399;t=1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\";r={};t={}", self.policy.name, self.remaining, self.reset_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+    use crate::auth::ClientAddress;
+
+    fn rate(per_second: u32, burst_seconds: u32, addresses_max: usize) -> (Rate<FakeRelativeClock>, FakeRelativeClock) {
+        let clock = FakeRelativeClock::default();
+        (Rate::with_clock("render", per_second, burst_seconds, addresses_max, clock.clone()), clock)
+    }
+
+    fn address(n: u32) -> Caller {
+        Caller::Address(ClientAddress::from(IpAddr::from(n.to_be_bytes())))
+    }
+
+    fn let_through(rate: &Rate<FakeRelativeClock>, caller: Caller, tries: usize) -> usize {
+        (0..tries).filter(|_| rate.check(caller).is_ok()).count()
+    }
+
+    #[test]
+    fn a_caller_gets_its_burst_then_its_rate() {
+        let (rate, clock) = rate(200, 2, 10);
+        assert_eq!(let_through(&rate, address(1), 1_000), 400);
+        clock.advance(Duration::from_millis(100));
+        assert_eq!(let_through(&rate, address(1), 1_000), 20);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(let_through(&rate, address(1), 1_000), 400);
+    }
+
+    #[test]
+    fn callers_do_not_share_their_buckets() {
+        let (rate, _) = rate(1, 3, 10);
+        assert_eq!(let_through(&rate, address(1), 9), 3);
+        assert_eq!(let_through(&rate, address(2), 9), 3);
+        assert_eq!(let_through(&rate, Caller::Local, 9), 3);
+    }
+
+    #[test]
+    fn headers_say_what_is_left_and_when_to_return() {
+        let (rate, clock) = rate(2, 2, 10);
+        let standings: Vec<String> = (0..4).map(|_| rate.check(address(1)).unwrap().unwrap().to_string()).collect();
+        assert_eq!(standings, ["r=3;t=1", "r=2;t=1", "r=1;t=2", "r=0;t=2"].map(|rest| format!("\"render\";{rest}")));
+        clock.advance(Duration::from_millis(100));
+        let denied = rate.check(address(1)).unwrap_err();
+        assert_eq!(denied.retry_after, Duration::from_millis(400));
+        assert_eq!(denied.retry_after_seconds(), 1);
+        let standing = denied.standing.unwrap();
+        assert_eq!(standing.to_string(), r#""render";r=0;t=1"#);
+        assert_eq!(standing.policy.to_string(), r#""render";q=4;w=2"#);
+        clock.advance(denied.retry_after);
+        assert!(rate.check(address(1)).is_ok(), "what Retry-After promised");
+    }
+
+    #[test]
+    fn beyond_the_cap_newcomers_share_one_bucket() {
+        let (rate, clock) = rate(1, 2, 3);
+        for known in 0..3 {
+            assert_eq!(let_through(&rate, address(known), 1), 1);
+        }
+        let newcomers: usize = (100..200).map(|n| let_through(&rate, address(n), 1)).sum();
+        assert_eq!(newcomers, 2, "one burst for all of them");
+        assert_eq!(rate.addresses(), 3);
+        assert_eq!(let_through(&rate, address(0), 9), 1, "a known address keeps its own");
+        assert_eq!(let_through(&rate, Caller::Local, 9), 2, "callers that are no addresses are not capped");
+        clock.advance(Duration::from_secs(3));
+        assert_eq!(let_through(&rate, address(300), 9), 2, "quiet addresses made room");
+        assert_eq!(rate.addresses(), 1);
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_no_limit() {
+        let (rate, _) = rate(0, 2, 10);
+        assert!((0..10_000).all(|_| rate.check(address(1)) == Ok(None)));
+        assert_eq!(rate.addresses(), 0);
+    }
+
+    #[test]
+    fn extreme_rates_neither_panic_nor_lock_out() {
+        for (per_second, burst_seconds) in [(u32::MAX, u32::MAX), (1, 0), (1, 3600), (u32::MAX, 1)] {
+            let (rate, _) = rate(per_second, burst_seconds, 0);
+            assert!(rate.check(address(1)).is_ok(), "{per_second} {burst_seconds}");
+        }
+    }
+}
