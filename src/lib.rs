@@ -10,12 +10,14 @@
 //! | `auth` | API key → who may call; keyless mode's checks |
 //! | `limits` | rates, concurrency, bytes in flight: `Permit` or `Denied { retry_after }` |
 //! | `http` | routes, extractors, thin handlers, problems |
-//! | `config` | environment, flags, file → `Settings` (as written) → `Config` (checked); sole reader of the environment |
 //! | `server` | composition: bind, `local_addrs()`, `run_until(shutdown)` |
+//! | `config` | environment, flags, file → `Settings` (as written) → `Config` (checked); sole reader of the environment |
 //! | `cli` | `rillmark`, `render`, `config`, `healthcheck`; `main.rs` only calls it |
 
 #[cfg(feature = "server")]
 pub mod auth;
+#[cfg(feature = "server")]
+pub mod config;
 #[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "server")]

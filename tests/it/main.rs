@@ -7,5 +7,7 @@
 
 /// Rust's comments and strings told from its code, for `tidy`.
 mod lexer;
+/// The README and the example of variables equal the table of settings.
+mod settings;
 /// The house law: who uses whom, how files open, how long things are.
 mod tidy;
