@@ -1,5 +1,131 @@
-//! stub
-/// stub
-pub fn trip(_: &str) -> Option<usize> {
-    None
+//! Where a source stops being parsed, because what follows could cost the parser more than linear time or memory.
+//!
+//! One scan from left to right whose state depends only on bytes already read. A line trips a bound when it has more
+//! than [`MARKERS_MAX`] container markers or [`COLUMNS_MAX`] columns of indentation (counted as they come), or when it
+//! is a table row whose missing cells, which the parser fills in, bring their sum over [`MISSING_CELLS_FREE`] plus a
+//! quarter of the bytes so far (counted when its line feed has been read). The start of the first such line is the
+//! offset at which parsing ends, for good: what is appended later never moves it.
+//!
+//! All of it counts more than the parser does, never less: every option counts as on, and only the inside of a fence
+//! that is certainly one (see [`place`]) is exempt. What the bounds allow is linear: at most
+//! `MARKERS_MAX + COLUMNS_MAX / 2` containers are ever open.
+//!
+//! **Invariant:** the offset is the same however the text arrives, and stays once it is there
+//! (`any_split_trips_at_the_same_offset`, `once_tripped_every_extension_trips_there`). The parser never has more
+//! containers open, fills in more cells or is outside a code block where a line was exempt
+//! (`counts_at_least_what_the_parser_does`). Output is at most [`OUTPUT_FACTOR`] times the source and 64 KiB
+//! (`every_shape_stays_within_its_bounds` in `tests/it/bounds.rs`).
+//!
+//! **Source:** CommonMark 0.31.2 §4.5 (fences), §4.6 (HTML blocks), §5 (containers); GFM 0.29 §4.10 (tables).
+
+mod place;
+mod prefix;
+mod table;
+
+use place::Place;
+use prefix::Prefix;
+use table::Table;
+
+/// Container markers on one line. A page that nests deeper is not written by anybody; the parser's cost for each line
+/// that follows grows with the depth.
+pub const MARKERS_MAX: usize = 64;
+/// Columns of white space before and between the container markers of one line: two can hold one list level open.
+pub const COLUMNS_MAX: usize = 1_000;
+/// Cells that the rows of a document may lack beside one per four bytes. Each costs the parser and the page like a
+/// cell that was written, and costs the sender nothing.
+pub const MISSING_CELLS_FREE: usize = 512;
+/// Bytes of HTML that one byte of source may become, beside 64 KiB for the whole document. The worst byte is a `|` in a
+/// table of centred columns: 36 for its cell, 9 for the quarter of a missing cell.
+pub const OUTPUT_FACTOR: usize = 48;
+
+/// Returns the offset of the line at which a bound trips. `source` is normalised text.
+///
+/// ```
+/// use rillmark::markdown::bounds::trip;
+/// assert_eq!(trip("> a\n"), None);
+/// let deep = ">".repeat(65);
+/// assert_eq!(trip(&format!("text\n{deep}")), Some(5));
+/// ```
+pub fn trip(source: &str) -> Option<usize> {
+    Scan::default().advance(source)
 }
+
+/// The scan over a text that may still be growing.
+///
+/// ```
+/// use rillmark::markdown::bounds::Scan;
+/// let mut scan = Scan::default();
+/// let mut source = ">".repeat(64);
+/// assert_eq!(scan.advance(&source), None);
+/// source.push('>');
+/// assert_eq!(scan.advance(&source), Some(0));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scan {
+    tripped: Option<usize>,
+    /// Where the search for the next line feed goes on.
+    read: usize,
+    /// Where the line before begins.
+    before: usize,
+    /// Where the line begins that is being read.
+    line: usize,
+    prefix: Prefix,
+    table: Table,
+    place: Place,
+}
+
+impl Scan {
+    /// Reads on. `source` is the whole normalised text so far: what an earlier call saw, and any number of bytes more.
+    /// Costs a look at what is new. Returns as [`trip`] would for all of it.
+    pub fn advance(&mut self, source: &str) -> Option<usize> {
+        if self.tripped.is_some() {
+            return self.tripped;
+        }
+        let bytes = source.as_bytes();
+        let from = self.read;
+        for feed in memchr::memchr_iter(b'\n', &bytes[from..]) {
+            let end = from + feed;
+            if self.finish_line(bytes, end) {
+                self.tripped = Some(self.line);
+                return self.tripped;
+            }
+            self.before = self.line;
+            self.line = end + 1;
+            self.prefix = Prefix::default();
+        }
+        self.read = bytes.len();
+        if !self.place.is_exempt() && self.prefix.advance(&bytes[self.line..], false) {
+            self.tripped = Some(self.line);
+        }
+        self.tripped
+    }
+
+    /// The offset at which a bound has tripped so far.
+    pub fn tripped(&self) -> Option<usize> {
+        self.tripped
+    }
+
+    /// Takes in the line that ends with the line feed at `end`, and tells whether it trips a bound.
+    fn finish_line(&mut self, bytes: &[u8], end: usize) -> bool {
+        let line = &bytes[self.line..end];
+        if self.place.is_exempt() {
+            self.place.read_in_fence(line);
+            return false;
+        }
+        if self.prefix.advance(line, true) {
+            return true;
+        }
+        self.table.read(&bytes[self.before..self.line], line);
+        if self.table.missing() > MISSING_CELLS_FREE + (end + 1) / 4 {
+            return true;
+        }
+        self.place.read(line);
+        if self.place.is_exempt() {
+            self.table.end();
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests;
