@@ -7,7 +7,9 @@
 
 /// Rust's comments and strings told from its code, for `tidy`.
 mod lexer;
-/// The README and the example of variables equal the table of settings.
+/// The README's tables and examples are what the code says.
+mod readme;
+/// The example of variables equals the table of settings.
 mod settings;
 /// The house law: who uses whom, how files open, how long things are.
 mod tidy;
