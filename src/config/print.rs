@@ -120,7 +120,8 @@ pub fn readme_table() -> String {
 }
 
 /// What the settings file's own setting does.
-pub const CONFIG_DOC: &str = "A settings file in TOML: the names as here, without `RILLMARK_` and in lower case.";
+pub const CONFIG_DOC: &str =
+    "A settings file in TOML. Its keys are the variables' names without `RILLMARK_`, in lower case.";
 /// What `PORT` does.
 pub const PORT_DOC: &str = "As platforms set it: listens at `0.0.0.0:PORT` where nothing says `listen`.";
 

@@ -87,13 +87,15 @@ pub struct Settings {
     pub values: Vec<Value>,
     /// What was wrong with reading them.
     pub mistakes: Vec<Mistake>,
+    /// Variables that are no setting and resemble none: perhaps another program's, or another version's.
+    pub warnings: Vec<Mistake>,
 }
 
 impl Settings {
     /// Reads the command line, the environment and the settings file that either names.
     pub fn read(flags: &Flags, strings: &impl Strings) -> Self {
-        let mut mistakes = Vec::new();
-        let variables = read_variables(strings, &mut mistakes);
+        let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
+        let variables = read_variables(strings, &mut mistakes, &mut warnings);
         let file = read_settings_file(flags, &variables, &mut mistakes);
         let mut layers = vec![
             Layer {
@@ -112,7 +114,7 @@ impl Settings {
             found.unwrap_or_else(|| fallback(setting, port.as_deref(), &mut mistakes))
         });
         let values = values.collect();
-        Self { values, mistakes }
+        Self { values, mistakes, warnings }
     }
 
     /// Where the value of `name` stands, for a mistake that shows only beside other settings.
@@ -186,36 +188,38 @@ fn known_names(with_config: bool) -> Vec<String> {
     own.chain(files).chain(with_config.then(|| CONFIG.to_owned())).collect()
 }
 
-/// Our variables by the names of their settings. An unknown one is a mistake, since a slip in `RILLMARK_API_KEYS` would
-/// else leave a service open; those that Kubernetes makes are not looked at.
-fn read_variables(strings: &impl Strings, mistakes: &mut Vec<Mistake>) -> BTreeMap<String, Written> {
+/// Our variables by the names of their settings. One that resembles a setting is a mistake, since a slip in the name of
+/// the keys could else leave a service open; one that resembles none is only warned of, since clients and tests share
+/// the prefix; those that Kubernetes makes are passed over.
+fn read_variables(
+    strings: &impl Strings,
+    mistakes: &mut Vec<Mistake>,
+    warnings: &mut Vec<Mistake>,
+) -> BTreeMap<String, Written> {
     let known = known_names(true);
     let mut found = BTreeMap::new();
     for variable in strings.names() {
         let Some(name) = variable.strip_prefix(PREFIX).map(str::to_ascii_lowercase) else { continue };
         let text = strings.get(&variable).unwrap_or_default();
-        if text.is_empty() {
+        if text.is_empty() || is_service_link(&variable) {
             continue;
         }
-        let mut refuse = |fault| mistakes.push(Mistake { place: variable.clone(), fault });
-        match text.into_string() {
-            _ if variable != variable_of(&name) || !known.contains(&name) => {
-                if !is_service_link(&variable) {
-                    refuse(unknown("variable", &name, &known, variable_of));
-                }
-            }
-            Ok(text) => {
-                found.insert(name, Written::Text(text));
-            }
-            Err(_) => refuse("is not UTF-8".to_owned()),
+        let told = |fault| Mistake { place: variable.clone(), fault };
+        if variable != variable_of(&name) || !known.contains(&name) {
+            let meant = nearest(&name, known.iter().map(String::as_str));
+            let list = if meant.is_some() { &mut *mistakes } else { &mut *warnings };
+            list.push(told(unknown("variable", meant.map(variable_of))));
+        } else if let Ok(text) = text.into_string() {
+            found.insert(name, Written::Text(text));
+        } else {
+            mistakes.push(told("is not UTF-8".to_owned()));
         }
     }
     found
 }
 
-fn unknown(what: &str, name: &str, known: &[String], spelled: fn(&str) -> String) -> String {
-    let meant = nearest(name, known.iter().map(String::as_str));
-    let hint = meant.map(|meant| format!("; did you mean {}?", spelled(meant))).unwrap_or_default();
+fn unknown(what: &str, meant: Option<String>) -> String {
+    let hint = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
     format!("there is no such {what}{hint}")
 }
 
@@ -249,8 +253,8 @@ fn keys_of(table: toml::Table, path: &Path, mistakes: &mut Vec<Mistake>) -> BTre
     let known = known_names(false);
     let mut found = BTreeMap::new();
     for (key, value) in table {
-        let written =
-            if known.contains(&key) { written(value) } else { Err(unknown("setting", &key, &known, str::to_owned)) };
+        let meant = nearest(&key, known.iter().map(String::as_str)).map(str::to_owned);
+        let written = if known.contains(&key) { written(value) } else { Err(unknown("setting", meant)) };
         match written {
             Ok(written) => {
                 found.insert(key, written);

@@ -93,7 +93,6 @@ fn mistakes_of_reading_are_all_told() {
         flags: &[("workers", "many")],
         variables: &[
             ("RILLMARK_API_KYES", "0123456789abcdef"),
-            ("RILLMARK_TOKEN_SECRET", "x"),
             ("RILLMARK_listen", "127.0.0.1:1"),
             ("RILLMARK_SERVICE_PORT_HTTP", "8700"),
             ("RILLMARK_UNKNOWN_BUT_EMPTY", ""),
@@ -104,7 +103,6 @@ fn mistakes_of_reading_are_all_told() {
     .mistakes();
     let file = |line: &str| told.iter().any(|told| told.contains("rillmark.toml") && told.starts_with(line));
     assert!(told.contains(&"RILLMARK_API_KYES: there is no such variable; did you mean RILLMARK_API_KEYS?".to_owned()));
-    assert!(told.contains(&"RILLMARK_TOKEN_SECRET: there is no such variable".to_owned()));
     assert!(told.contains(&"RILLMARK_listen: there is no such variable; did you mean RILLMARK_LISTEN?".to_owned()));
     assert!(told.contains(&"--workers: expected a whole number of threads from 1 to 1024, found \"many\"".to_owned()));
     assert!(
@@ -113,7 +111,16 @@ fn mistakes_of_reading_are_all_told() {
         )
     );
     assert!(file("lisen in ") && file("limits in ") && file("log_filter in "), "{told:#?}");
-    assert_eq!(told.len(), 8, "{told:#?}");
+    assert_eq!(told.len(), 7, "{told:#?}");
+}
+
+#[test]
+fn a_variable_that_resembles_no_setting_is_warned_of() {
+    let variables: &[_] = &[("RILLMARK_URL", "http://127.0.0.1:8700"), ("RILLMARK_PORT", "tcp://10.0.0.1:8700")];
+    let settings = Sources { variables, ..Sources::default() }.read();
+    assert!(settings.check().is_ok());
+    let warned: Vec<String> = settings.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warned, ["RILLMARK_URL: there is no such variable"]);
 }
 
 #[test]

@@ -5,6 +5,8 @@
     reason = "a test fails by panicking, and reads the switches of the test run from the environment"
 )]
 
+/// The binary from outside: help, exit codes, what it prints.
+mod cli;
 /// Rust's comments and strings told from its code, for `tidy`.
 mod lexer;
 /// The README's tables and examples are what the code says.

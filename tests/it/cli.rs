@@ -1,0 +1,222 @@
+//! The binary from outside: its help, its exit codes, what it prints and what it keeps to itself.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::process::{Output, Stdio};
+use std::thread;
+
+use assert_cmd::Command;
+use rillmark::config::SETTINGS;
+use rillmark::markdown::options::OPTIONS;
+
+/// The binary with an empty environment.
+fn rillmark(arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("rillmark").unwrap();
+    command.env_clear().args(arguments);
+    command
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// Runs and checks the exit code.
+fn run(command: &mut Command, code: i32) -> Output {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}{}", stdout(&output), stderr(&output));
+    output
+}
+
+#[test]
+fn help_lists_every_setting() {
+    for option in ["--help", "-h"] {
+        let output = run(&mut rillmark(&[option]), 0);
+        let help = stdout(&output);
+        for setting in SETTINGS {
+            assert!(help.contains(&format!("--{}", setting.flag())), "{option}: {}", setting.name);
+            let variable = format!("[env: {}]", setting.variable());
+            assert_eq!(help.contains(&variable), option == "--help", "{option}: {variable}");
+        }
+        for word in ["render", "config", "healthcheck", "--api-keys-file", "--config", "Exit codes", "Limits:"] {
+            assert!(help.contains(word), "{option}: {word}");
+        }
+    }
+    assert_eq!(stdout(&run(&mut rillmark(&["--version"]), 0)), concat!("rillmark ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn a_wrong_command_line_is_usage_and_names_what_was_meant() {
+    let output = run(&mut rillmark(&["config", "check", "--lisen", "x"]), 2);
+    assert!(stderr(&output).contains("--lisen"), "{}", stderr(&output));
+    let output = run(&mut rillmark(&["--render-rat=5"]), 2);
+    assert!(stderr(&output).contains("--render-rate"), "{}", stderr(&output));
+    run(&mut rillmark(&["serve-me"]), 2);
+    run(&mut rillmark(&["config"]), 2);
+    run(&mut rillmark(&["config", "print", "--format", "xml"]), 2);
+}
+
+#[test]
+fn check_tells_all_mistakes_together_with_78() {
+    let mut command = rillmark(&["config", "check", "--workers", "none"]);
+    command.env("RILLMARK_LISTEN", "0.0.0.0:8700").env("RILLMARK_RENDER_RATE", "fast").env("RILLMARK_API_KYES", "x");
+    let output = run(&mut command, 78);
+    assert_eq!(stdout(&output), "");
+    let told: Vec<&str> = stderr(&output).lines().collect();
+    assert_eq!(told[0], "rillmark: 4 mistakes in the settings:");
+    for name in ["--workers: expected", "RILLMARK_LISTEN: ", "RILLMARK_RENDER_RATE: expected", "RILLMARK_API_KYES: "] {
+        let line = told.iter().find(|line| line.trim_start().starts_with(name));
+        assert!(line.is_some_and(|line| line.len() > name.len() + 10), "{name} in {told:?}");
+    }
+}
+
+#[test]
+fn check_says_what_would_listen_where() {
+    let output = run(&mut rillmark(&["config", "check"]), 0);
+    assert_eq!(stdout(&output), "ok\nlistens at 127.0.0.1:8700\nno API keys: serves this machine only\n");
+    let mut command = rillmark(&["config", "check", "--internal-listen", "unix:/run/internal.sock"]);
+    command.env("PORT", "80").env("RILLMARK_API_KEYS", "0123456789abcdef,fedcba9876543210");
+    let output = run(command.env("RILLMARK_URL", "http://127.0.0.1"), 0);
+    assert_eq!(
+        stdout(&output),
+        "ok\nlistens at 0.0.0.0:80\nlistens at unix:/run/internal.sock (internal)\n2 API keys\n"
+    );
+    assert_eq!(stderr(&output), "rillmark: warning: RILLMARK_URL: there is no such variable\n");
+}
+
+#[test]
+fn print_shows_every_setting_with_its_origin_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, keys) = (folder.path().join("rillmark.toml"), folder.path().join("keys"));
+    fs::write(&file, "render_rate = 3\nburst_seconds = 4\nworkers = 1\n").unwrap();
+    fs::write(&keys, "a-key-that-nobody-sees\n").unwrap();
+    for format in ["toml", "env", "json"] {
+        let mut command = rillmark(&["--burst-seconds", "5", "config", "print", "--format", format, "--workers=2"]);
+        command.env("RILLMARK_CONFIG", &file).env("RILLMARK_API_KEYS_FILE", &keys).env("RILLMARK_RENDER_RATE", "");
+        let output = run(&mut command, 0);
+        let text = stdout(&output);
+        assert!(!text.contains("nobody-sees"), "{text}");
+        for origin in ["--burst-seconds", "--workers", "RILLMARK_API_KEYS_FILE", "render_rate in /", "default"] {
+            assert!(text.contains(origin), "{origin} in {text}");
+        }
+        for setting in SETTINGS {
+            assert!(text.contains(setting.name) || text.contains(&setting.variable()), "{}", setting.name);
+        }
+    }
+    let mut command = rillmark(&["config", "print"]);
+    let printed = run(command.env("RILLMARK_API_KEYS", "short"), 78);
+    assert!(!stderr(&printed).contains("short"), "{}", stderr(&printed));
+}
+
+#[test]
+fn render_reads_standard_input_or_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.md");
+    fs::write(&file, "# Hi\n\n<b>").unwrap();
+    let expected = "<h1>Hi</h1>\n<p>&lt;b&gt;</p>\n";
+    assert_eq!(stdout(&run(&mut rillmark(&["render", file.to_str().unwrap()]), 0)), expected);
+    for arguments in [&["render"][..], &["render", "-"]] {
+        assert_eq!(stdout(&run(rillmark(arguments).write_stdin("# Hi\n\n<b>"), 0)), expected);
+    }
+    assert_eq!(stdout(&run(rillmark(&["render"]).write_stdin(&b"a\xffb"[..]), 0)), "<p>a\u{fffd}b</p>\n");
+    assert_eq!(stdout(&run(rillmark(&["render"]).write_stdin(""), 0)), "");
+}
+
+#[test]
+fn render_takes_every_option_and_the_policy() {
+    let output = run(&mut rillmark(&["render", "--help"]), 0);
+    for spec in OPTIONS {
+        assert!(stdout(&output).contains(&format!("--{}", spec.name.replace('_', "-"))), "{}", spec.name);
+    }
+    let check = |arguments: &[&str], source: &str, expected: &str| {
+        let output = run(rillmark(&[&["render"], arguments].concat()).write_stdin(source), 0);
+        assert_eq!(stdout(&output), expected, "{arguments:?}");
+    };
+    check(&["--strikethrough=false"], "~~a~~", "<p>~~a~~</p>\n");
+    check(&["--strikethrough"], "~~a~~", "<p><del>a</del></p>\n");
+    check(&["--dense", "--heading-ids", "--id-prefix", "r1-"], "# A", "<h1 id=\"user-content-r1-a\">A</h1>");
+    check(
+        &["--link-rel", "nofollow ugc"],
+        "[a](http://b/)",
+        "<p><a href=\"http://b/\" rel=\"nofollow ugc\">a</a></p>\n",
+    );
+    check(&["--url-schemes", "https"], "[a](http://b/)", "<p><a href=\"#\">a</a></p>\n");
+    check(&["--image-prefixes=/m/"], "![a](/x)", "<p><span class=\"rillmark-image\">a</span></p>\n");
+    run(rillmark(&["render", "--link-rel", "stylesheet"]).write_stdin(""), 1);
+    run(rillmark(&["render", "--tables=maybe"]).write_stdin(""), 1);
+    run(rillmark(&["render", "--tail", "Escape"]).write_stdin(""), 2);
+    run(rillmark(&["render", "--url-schemes", "javascript"]).write_stdin(""), 78);
+    // Settings that have no say in a render do not stop it.
+    run(rillmark(&["render"]).env("PORT", "80").write_stdin(""), 0);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let output = run(&mut rillmark(&["render", "/nonexistent/a.md"]), 1);
+    assert_eq!(stdout(&output), "");
+    let told = stderr(&output);
+    assert!(told.starts_with("rillmark: cannot read /nonexistent/a.md: No such file"), "{told}");
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let binary = assert_cmd::cargo::cargo_bin("rillmark");
+    for arguments in [&["render"][..], &["config", "print"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = std::process::Command::new(&binary);
+        command.args(arguments).env_clear().stdin(Stdio::piped()).stdout(writer).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        // What does not read its input may be gone before it is written.
+        let _ = input.write_all(&b"text\n".repeat(50_000));
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+/// Answers one request with `answer` and gives back the request.
+fn answer_once<S: std::io::Read + std::io::Write>(mut stream: S, answer: &str) -> String {
+    let mut request = Vec::new();
+    let mut byte = [0];
+    while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+        request.push(byte[0]);
+    }
+    stream.write_all(answer.as_bytes()).unwrap();
+    String::from_utf8(request).unwrap()
+}
+
+#[test]
+fn healthcheck_goes_by_the_answer() {
+    for (flag, path, answer, code) in [
+        (&[][..], "/healthz", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", 0),
+        (&["--ready"], "/readyz", "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n", 1),
+        (&[], "/healthz", "220 mail.example ESMTP\r\n", 1),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = listener.local_addr().unwrap().to_string();
+        let served = thread::spawn(move || answer_once(listener.accept().unwrap().0, answer));
+        run(rillmark(&[&["healthcheck"], flag].concat()).env("RILLMARK_LISTEN", &listen), code);
+        let request = served.join().unwrap();
+        assert!(request.starts_with(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n")), "{request}");
+    }
+}
+
+#[test]
+fn healthcheck_asks_unix_sockets_too_and_says_what_did_not_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("rillmark.sock");
+    let listen = format!("unix:{}", socket.display());
+    let output = run(&mut rillmark(&["healthcheck", "--listen", &listen]), 1);
+    assert!(stderr(&output).contains(&format!("/healthz at {listen} did not answer: ")), "{}", stderr(&output));
+    let listener = UnixListener::bind(&socket).unwrap();
+    let served = thread::spawn(move || answer_once(listener.accept().unwrap().0, "HTTP/1.1 200 OK\r\n\r\n"));
+    assert_eq!(stdout(&run(&mut rillmark(&["healthcheck", "--listen", &listen]), 0)), "ok\n");
+    served.join().unwrap();
+}
