@@ -22,16 +22,17 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// Whether Kubernetes puts such a variable into every container beside a Service whose name begins with `rillmark`:
-/// `RILLMARK_SERVICE_HOST`, `RILLMARK_WEB_PORT_8700_TCP_ADDR`. They mean nothing to us.
+/// `RILLMARK_SERVICE_HOST`, `RILLMARK_WEB_PORT_8700_TCP_ADDR`, `RILLMARK_PORT=tcp://…`. They mean nothing to us.
 ///
 /// **Source:** Kubernetes documentation, "Environment variables" of Services.
-pub(super) fn is_service_link(name: &str) -> bool {
+pub(super) fn is_service_link(name: &str, text: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let is_protocol = |text: &str| ["TCP", "UDP", "SCTP"].contains(&text);
     let parts: Vec<&str> = name.split('_').collect();
     match parts.as_slice() {
-        [_, .., "SERVICE", "HOST"] | [_, .., "PORT"] => true,
-        [_, .., "PORT", number, protocol] | [_, .., "PORT", number, protocol, "ADDR" | "PROTO"] => {
+        [_, .., "SERVICE", "HOST" | "PORT"] => true,
+        [_, .., "PORT"] if text.contains("://") => true,
+        [_, .., "PORT", number, protocol] | [_, .., "PORT", number, protocol, "ADDR" | "PORT" | "PROTO"] => {
             is_number(number) && is_protocol(protocol)
         }
         _ => parts.windows(2).any(|pair| pair == ["SERVICE", "PORT"]),
@@ -60,19 +61,26 @@ mod tests {
 
     #[test]
     fn service_links_are_told_from_settings() {
-        for name in [
-            "RILLMARK_SERVICE_HOST",
-            "RILLMARK_SERVICE_PORT",
-            "RILLMARK_SERVICE_PORT_HTTP",
-            "RILLMARK_PORT",
-            "RILLMARK_PORT_8700_TCP",
-            "RILLMARK_PORT_8700_TCP_ADDR",
-            "RILLMARK_WEB_PORT_53_UDP_PROTO",
+        for (name, text) in [
+            ("RILLMARK_SERVICE_HOST", "10.0.0.1"),
+            ("RILLMARK_SERVICE_PORT", "8700"),
+            ("RILLMARK_SERVICE_PORT_HTTP", "8700"),
+            ("RILLMARK_PORT", "tcp://10.0.0.1:8700"),
+            ("RILLMARK_PORT_8700_TCP", "tcp://10.0.0.1:8700"),
+            ("RILLMARK_PORT_8700_TCP_ADDR", "10.0.0.1"),
+            ("RILLMARK_PORT_8700_TCP_PORT", "8700"),
+            ("RILLMARK_WEB_PORT_53_UDP_PROTO", "udp"),
         ] {
-            assert!(is_service_link(name), "{name}");
+            assert!(is_service_link(name, text), "{name}");
         }
-        for name in ["RILLMARK_LISTEN", "RILLMARK_API_KYES", "RILLMARK_PORT_X_TCP", "RILLMARK_HOST"] {
-            assert!(!is_service_link(name), "{name}");
+        for (name, text) in [
+            ("RILLMARK_PORT", "8700"),
+            ("RILLMARK_LISTEN", "tcp://10.0.0.1"),
+            ("RILLMARK_API_KYES", "x"),
+            ("RILLMARK_PORT_X_TCP", "x"),
+            ("RILLMARK_HOST", "10.0.0.1"),
+        ] {
+            assert!(!is_service_link(name, text), "{name}");
         }
     }
 }

@@ -159,8 +159,7 @@ impl Layer {
             Written::Items(_) => Err("expected the path of a file, found a list".to_owned()),
         };
         let text = text.map_err(refuse).unwrap_or_default();
-        let written = Written::Text(text.strip_suffix('\n').map_or(text.as_str(), |rest| rest).to_owned());
-        Some(Value { setting, written, origin })
+        Some(Value { setting, written: Written::Text(text), origin })
     }
 }
 
@@ -201,7 +200,7 @@ fn read_variables(
     for variable in strings.names() {
         let Some(name) = variable.strip_prefix(PREFIX).map(str::to_ascii_lowercase) else { continue };
         let text = strings.get(&variable).unwrap_or_default();
-        if text.is_empty() || is_service_link(&variable) {
+        if text.is_empty() || is_service_link(&variable, &text.to_string_lossy()) {
             continue;
         }
         let told = |fault| Mistake { place: variable.clone(), fault };

@@ -323,3 +323,23 @@ fn documents_name_every_setting() {
     assert!(table.lines().all(|line| line.matches('|').count() == 4), "a row with another number of cells");
     assert!(example.lines().all(|line| line.chars().count() <= 100 || line.starts_with("# Made")));
 }
+
+#[test]
+fn names_that_others_rely_on_stay() {
+    for variable in [
+        "RILLMARK_LISTEN",
+        "RILLMARK_INTERNAL_LISTEN",
+        "RILLMARK_API_KEYS",
+        "RILLMARK_ALLOWED_ORIGINS",
+        "RILLMARK_TRUSTED_PROXIES",
+        "RILLMARK_RENDER_RATE",
+        "RILLMARK_RENDER_CONCURRENCY",
+        "RILLMARK_CONNECTIONS_MAX",
+        "RILLMARK_CONNECTIONS_PER_ADDRESS_MAX",
+        "RILLMARK_IMAGE_PREFIXES",
+        "RILLMARK_URL_SCHEMES",
+        "RILLMARK_DEMO",
+    ] {
+        assert!(SETTINGS.iter().any(|setting| setting.variable() == variable), "{variable}");
+    }
+}
