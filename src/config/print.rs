@@ -103,7 +103,7 @@ fn toml_value(value: &Value) -> String {
 
 /// The README's table of settings, from [`SETTINGS`].
 pub fn readme_table() -> String {
-    let mut text = "| variable | default | what it sets |\n|---|---|---|\n".to_owned();
+    let mut text = "| variable | default | takes | what it sets |\n|---|---|---|---|\n".to_owned();
     for setting in SETTINGS {
         let default = match setting.default {
             Preset::Text("") => "none".to_owned(),
@@ -112,10 +112,11 @@ pub fn readme_table() -> String {
         };
         let also = setting.is_secret().then(|| format!(" `{}_FILE` names a file instead.", setting.variable()));
         let also = also.unwrap_or_default();
-        put(&mut text, format_args!("| `{}` | {default} | {}{also} |\n", setting.variable(), setting.doc));
+        let (variable, takes, doc) = (setting.variable(), setting.bounds(), setting.doc);
+        put(&mut text, format_args!("| `{variable}` | {default} | {takes} | {doc}{also} |\n"));
     }
-    put(&mut text, format_args!("| `{}` | none | {CONFIG_DOC} |\n", variable_of(CONFIG)));
-    put(&mut text, format_args!("| `{PORT}` | none | {PORT_DOC} |\n"));
+    put(&mut text, format_args!("| `{}` | none | the path of a file | {CONFIG_DOC} |\n", variable_of(CONFIG)));
+    put(&mut text, format_args!("| `{PORT}` | none | 1 to 65535 | {PORT_DOC} |\n"));
     text
 }
 

@@ -40,7 +40,7 @@ pub enum Preset {
 pub enum Kind {
     /// A whole number from `min` to `max` of `unit`.
     Count {
-        /// Of what, in the plural; empty if the name says it.
+        /// Of what, in the plural.
         unit: &'static str,
         /// The least.
         min: u64,
@@ -161,7 +161,6 @@ impl Setting {
     /// What it takes, for people.
     pub fn expected(&self) -> String {
         match self.kind {
-            Kind::Count { unit: "", min, max, .. } => format!("a whole number from {min} to {max}"),
             Kind::Count { unit, min, max, .. } => format!("a whole number of {unit} from {min} to {max}"),
             Kind::Seconds { min, max, .. } => format!("a number of seconds from {min} to {max}"),
             Kind::Bytes { min, max, .. } => {
@@ -176,6 +175,16 @@ impl Setting {
             Kind::Text { expected, .. } | Kind::List { expected, .. } | Kind::Secrets { expected, .. } => {
                 expected.to_owned()
             }
+        }
+    }
+
+    /// What it takes, in few words.
+    pub fn bounds(&self) -> String {
+        match self.kind {
+            Kind::Count { unit, min, max, .. } => format!("{min} to {max} {unit}"),
+            Kind::Seconds { min, max, .. } => format!("{min} to {max} s"),
+            Kind::Bytes { min, max, .. } => format!("{} to {}", bytes(min), bytes(max)),
+            _ => self.expected(),
         }
     }
 
@@ -329,9 +338,9 @@ mod tests {
 
     #[test]
     fn one_value_is_not_a_list_and_long_ones_are_cut() {
-        let count = Kind::Count { unit: "", min: 0, max: 9, set: |_, _| {} };
+        let count = Kind::Count { unit: "cats", min: 0, max: 9, set: |_, _| {} };
         let told = setting(count).apply(&Written::Items(Vec::new()), &mut Config::default());
-        assert_eq!(told, Err(vec!["expected a whole number from 0 to 9, found a list".to_owned()]));
+        assert_eq!(told, Err(vec!["expected a whole number of cats from 0 to 9, found a list".to_owned()]));
         assert_eq!(shown(&"é".repeat(90)), format!("\"{}\"…", "é".repeat(80)));
     }
 }

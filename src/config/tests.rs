@@ -320,7 +320,7 @@ fn documents_name_every_setting() {
         assert!(table.contains(&format!("| `{variable}` |")), "{variable}");
         assert!(example.contains(&format!("\n#{variable}=")), "{variable}");
     }
-    assert!(table.lines().all(|line| line.matches('|').count() == 4), "a row with another number of cells");
+    assert!(table.lines().all(|line| line.matches('|').count() == 5), "a row with another number of cells");
     assert!(example.lines().all(|line| line.chars().count() <= 100 || line.starts_with("# Made")));
 }
 

@@ -245,7 +245,8 @@ fn only_config_reads_the_environment() {
         _ => false,
     };
     let mut faults = Vec::new();
-    for source in sources().iter().filter(|source| source.path.starts_with("src/")) {
+    let of_the_product = |source: &&Source| source.path.starts_with("src/") && !source.path.ends_with("/tests.rs");
+    for source in sources().iter().filter(of_the_product) {
         let uses = source.code.match_indices("env::").map(|(at, found)| leading_word(&source.code[at + found.len()..]));
         let whole =
             source.code.contains("use std::env;").then_some("env").filter(|_| room_of(&source.path) != Some("config"));
@@ -299,15 +300,16 @@ fn invariants(text: &str) -> Vec<String> {
     found
 }
 
-/// The tests that an invariant names (or files of tests): words in backticks in parentheses that hold nothing else.
-fn named_tests(invariant: &str) -> Vec<&str> {
+/// The tests (and files of tests) that an invariant names: words in backticks in parentheses that hold nothing else.
+fn named_tests(invariant: &str) -> Vec<String> {
     let mut names = Vec::new();
     for part in invariant.split('(').skip(1) {
         let inside = part.split(')').next().unwrap_or_default();
-        let words: Vec<&str> = inside.split([',', ';']).flat_map(|word| word.split(" and ")).map(str::trim).collect();
+        let inside = inside.replace(" and ", ",").replace(" in ", ",");
+        let words: Vec<&str> = inside.split([',', ';']).map(str::trim).collect();
         let bare = |word: &&str| word.len() > 2 && word.starts_with('`') && word.ends_with('`');
         if words.iter().all(bare) {
-            names.extend(words.iter().map(|word| word.trim_matches('`').rsplit("::").next().unwrap_or_default()));
+            names.extend(words.iter().filter_map(|word| word.trim_matches('`').rsplit("::").next()).map(str::to_owned));
         }
     }
     names
@@ -364,9 +366,8 @@ fn the_checks_see_what_they_look_for() {
     assert_eq!(fault_of_use(&rooms, "markdown", "auth"), Some("is beyond a pure room"));
     assert_eq!(fault_of_use(&rooms, "cli", "Server"), Some("is no room of the map"));
     assert_eq!(functions("fn a() {\n if x {\n}\n}\nfn b();\nconst fn c() {}"), [("a", 1, 4), ("c", 6, 1)]);
-    let doc =
-        "//! A.\n//!\n//! **Invariant:** x (of [`Y`])\n//! holds (`t_one`, `m::t_two`).\n//!\n//! **Source:** z.\n";
-    assert_eq!(named_tests(&invariants(doc)[0]), ["t_one", "t_two"]);
+    let doc = "//! A.\n//!\n//! **Invariant:** x (of [`Y`])\n//! holds (`t_one`, `m::t_two` in `tests/it/a.rs`).\n//!\n//! **Source:** z.\n";
+    assert_eq!(named_tests(&invariants(doc)[0]), ["t_one", "t_two", "tests/it/a.rs"]);
     assert_eq!(room_of("src/auth/key.rs"), Some("auth"));
     assert_eq!(room_of("src/lib.rs"), None);
 }
