@@ -343,3 +343,23 @@ fn names_that_others_rely_on_stay() {
         assert!(SETTINGS.iter().any(|setting| setting.variable() == variable), "{variable}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics_and_what_is_taken_is_taken_again(text in "[ -~é\\n]{0,24}|[0-9.]{1,400}|[a-z]{1,9}://[ -~]{0,12}") {
+        for setting in SETTINGS {
+            let (mut once, mut twice) = (Config::default(), Config::default());
+            let written = setting::Written::Text(text.clone());
+            if setting.apply(&written, &mut once).is_ok() {
+                proptest::prop_assert!(setting.apply(&written, &mut twice).is_ok());
+                proptest::prop_assert_eq!(format!("{once:?}"), format!("{twice:?}"));
+            }
+        }
+    }
+
+    #[test]
+    fn no_refusal_shows_a_key(text in "zQ[!-+.-~é]{1,300}") {
+        let told = variables_mistakes(&[("RILLMARK_API_KEYS", &text)]);
+        proptest::prop_assert!(told.iter().all(|told| !told.contains(&text)), "{:?}", told);
+    }
+}
