@@ -117,6 +117,7 @@ elements! {
 
 impl Element {
     /// The row of one of this element's attributes.
+    #[inline(always)]
     pub(super) fn attribute(&self, name: &str) -> &'static Attribute {
         let row = self.attributes.iter().find(|row| row.name == name);
         row.expect("the writer names only attributes that stand in the table")

@@ -21,15 +21,24 @@ fn stripped(url: &str) -> Cow<'_, str> {
 
 /// The scheme of a stripped URL, if it has one.
 fn scheme(url: &str) -> Option<&str> {
-    let end = url.bytes().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')))?;
+    let end = url.bytes().position(|b| !is_scheme_byte(b))?;
     let starts_right = url.as_bytes()[0].is_ascii_alphabetic();
     (starts_right && url.as_bytes()[end] == b':').then(|| &url[..end])
 }
 
 /// Whether a link or an image may have this URL. One without a scheme is relative, and allowed.
 pub(super) fn is_allowed(url: &str, policy: &Policy) -> bool {
-    let url = stripped(url);
-    scheme(&url).is_none_or(|scheme| policy.url_schemes.iter().any(|s| s.eq_ignore_ascii_case(scheme)))
+    let listed = |scheme: &str| policy.url_schemes.iter().any(|s| s.eq_ignore_ascii_case(scheme));
+    // What ends the scheme decides, unless it is a byte that a browser would strip.
+    match url.bytes().position(|b| !is_scheme_byte(b)) {
+        None => true,
+        Some(end) if url.as_bytes()[end] > b' ' => scheme(url).is_none_or(listed),
+        Some(_) => scheme(&stripped(url)).is_none_or(listed),
+    }
+}
+
+fn is_scheme_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
 }
 
 /// Whether following this link leaves the site: it names a web scheme, or a host.

@@ -17,19 +17,19 @@ pub(super) struct HeadingId {
 }
 
 impl<'e> Writer<'_, 'e> {
-    pub(super) fn start(&mut self, tag: Tag<'e>, range: Range<usize>) {
+    pub(super) fn start(&mut self, tag: &Tag<'e>, range: &Range<usize>) {
         match tag {
             Tag::Paragraph => self.open_block(&el::P),
             Tag::Item => self.start_item(),
             Tag::Emphasis => self.open_inline(&el::EM),
             Tag::Strong => self.open_inline(&el::STRONG),
             Tag::Strikethrough => self.open_inline(&el::DEL),
-            Tag::Link { link_type, dest_url, title, .. } => self.start_link(link_type, &dest_url, &title),
-            Tag::Image { dest_url, title, .. } => self.start_image(&dest_url, title),
-            Tag::CodeBlock(kind) => self.start_code_block(&kind),
-            Tag::Heading { level, .. } => self.start_heading(level, range.start),
-            Tag::List(start) => self.start_list(start),
-            Tag::BlockQuote(kind) => self.start_quote(kind),
+            Tag::Link { link_type, dest_url, title, .. } => self.start_link(*link_type, dest_url, title),
+            Tag::Image { dest_url, title, .. } => self.start_image(dest_url, title),
+            Tag::CodeBlock(kind) => self.start_code_block(kind),
+            Tag::Heading { level, .. } => self.start_heading(*level, range.start),
+            Tag::List(start) => self.start_list(*start),
+            Tag::BlockQuote(kind) => self.start_quote(*kind),
             Tag::TableCell => self.start_cell(),
             Tag::TableRow => self.start_row(),
             Tag::TableHead => self.start_head(),
@@ -82,25 +82,25 @@ impl<'e> Writer<'_, 'e> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn open_block(&mut self, element: &Element) {
         self.html.fresh_line();
         self.open_inline(element);
     }
 
-    #[inline]
+    #[inline(always)]
     fn close_block(&mut self, element: &Element) {
         self.close_inline(element);
         self.html.separator();
     }
 
-    #[inline]
+    #[inline(always)]
     fn open_inline(&mut self, element: &Element) {
         let written = self.html.open(element);
         self.written.push(written);
     }
 
-    #[inline]
+    #[inline(always)]
     fn close_inline(&mut self, element: &Element) {
         let written = self.written.pop().unwrap_or(false);
         self.html.close(element, written);
@@ -171,9 +171,9 @@ impl<'e> Writer<'_, 'e> {
         self.html.content_follows();
     }
 
-    fn start_footnote(&mut self, label: CowStr<'e>) {
+    fn start_footnote(&mut self, label: &CowStr<'e>) {
         self.html.fresh_line();
-        let id = self.footnote_id(&label);
+        let id = self.footnote_id(label);
         let number = self.footnote_number(label).to_string();
         let tag = self.html.tag(&el::DIV);
         let written =
@@ -184,9 +184,9 @@ impl<'e> Writer<'_, 'e> {
         self.html.close(&el::SUP, mark);
     }
 
-    fn start_table(&mut self, alignments: Vec<Alignment>) {
+    fn start_table(&mut self, alignments: &[Alignment]) {
         let written = self.html.has_room(4);
-        self.table = super::Table { written, alignments, in_head: true, cell: 0 };
+        self.table = super::Table { written, alignments: alignments.to_vec(), in_head: true, cell: 0 };
         self.open_part(&el::TABLE);
     }
 
@@ -243,7 +243,7 @@ impl<'e> Writer<'_, 'e> {
     }
 
     /// A part of a table is written where the table is, and there is room for it then.
-    #[inline]
+    #[inline(always)]
     fn open_part(&mut self, element: &Element) {
         if self.table.written {
             self.html.open(element);
@@ -251,7 +251,7 @@ impl<'e> Writer<'_, 'e> {
         self.html.content_follows();
     }
 
-    #[inline]
+    #[inline(always)]
     fn close_part(&mut self, element: &Element) {
         self.html.close(element, self.table.written);
     }

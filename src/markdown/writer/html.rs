@@ -21,12 +21,13 @@ impl<'o> Html<'o> {
     }
 
     /// Whether `levels` more elements may stand inside one another here.
+    #[inline(always)]
     pub(super) fn has_room(&self, levels: usize) -> bool {
         self.depth + levels <= DEPTH_MAX
     }
 
     /// A line feed between blocks, if the last one does not end in one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fresh_line(&mut self) {
         if !self.end_newline {
             self.separator();
@@ -34,7 +35,7 @@ impl<'o> Html<'o> {
     }
 
     /// A line feed between blocks.
-    #[inline]
+    #[inline(always)]
     pub(super) fn separator(&mut self) {
         if !self.dense {
             self.out.push('\n');
@@ -43,7 +44,7 @@ impl<'o> Html<'o> {
     }
 
     /// `<name>`. Returns whether there was room for it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn open(&mut self, element: &Element) -> bool {
         self.end_newline = false;
         let room = self.has_room(1);
@@ -55,7 +56,7 @@ impl<'o> Html<'o> {
     }
 
     /// `</name>`, if the element was written.
-    #[inline]
+    #[inline(always)]
     pub(super) fn close(&mut self, element: &Element, written: bool) {
         self.end_newline = false;
         if written {
@@ -105,7 +106,7 @@ impl<'o> Html<'o> {
     }
 
     /// A block has begun: what follows stands on its line.
-    #[inline]
+    #[inline(always)]
     pub(super) fn content_follows(&mut self) {
         self.end_newline = false;
     }

@@ -9,6 +9,7 @@ use crate::markdown::elements as el;
 use crate::markdown::options::Images;
 use crate::markdown::url;
 use pulldown_cmark::{CowStr, Event, LinkType};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// An image whose alternative text is being written.
@@ -44,13 +45,16 @@ impl Run {
 
 impl<'e> Writer<'_, 'e> {
     #[inline]
-    pub(super) fn text(&mut self, text: CowStr<'e>, range: Range<usize>) {
-        let text = if self.edits.hidden.is_empty() { text } else { self.without_hidden(text, &range) };
+    pub(super) fn text(&mut self, text: &CowStr<'e>, range: &Range<usize>) {
+        if self.plain_text {
+            return self.write_text(text);
+        }
+        let text = self.without_hidden(text, range);
         self.note(&text);
         if self.options.autolinks && self.links == 0 {
-            return self.gather(&text, &range);
+            return self.gather(&text, range);
         }
-        self.write_text(&text);
+        self.html.decoded(&text);
     }
 
     #[inline]
@@ -70,11 +74,11 @@ impl<'e> Writer<'_, 'e> {
         }
     }
 
-    fn without_hidden(&self, text: CowStr<'e>, range: &Range<usize>) -> CowStr<'e> {
+    fn without_hidden<'t>(&self, text: &'t str, range: &Range<usize>) -> Cow<'t, str> {
         let first = self.edits.hidden.partition_point(|hidden| hidden.end <= range.start);
         let touching = self.edits.hidden[first..].iter().take_while(|hidden| hidden.start < range.end);
         if text.len() != range.len() || touching.clone().next().is_none() {
-            return text;
+            return text.into();
         }
         let (mut shown, mut from) = (String::new(), range.start);
         for hidden in touching {
@@ -89,6 +93,7 @@ impl<'e> Writer<'_, 'e> {
         if self.run.is_empty() {
             self.run.start = range.start;
         }
+        self.gathering = true;
         self.run.text.push_str(text);
         self.run.end = range.end;
     }
@@ -96,6 +101,7 @@ impl<'e> Writer<'_, 'e> {
     /// Writes the gathered text, with its bare URLs as links.
     pub(super) fn flush_run(&mut self) {
         let Run { text, start, end } = std::mem::take(&mut self.run);
+        self.gathering = false;
         let before = self.source[..start].chars().next_back();
         let open_end = end >= self.edits.cut;
         let mut from = 0;
@@ -148,8 +154,8 @@ impl<'e> Writer<'_, 'e> {
         self.html.line_feed();
     }
 
-    pub(super) fn footnote_reference(&mut self, label: CowStr<'e>) {
-        let id = self.footnote_id(&label);
+    pub(super) fn footnote_reference(&mut self, label: &CowStr<'e>) {
+        let id = self.footnote_id(label);
         let number = self.footnote_number(label).to_string();
         let mark = self.html.open_with_word(&el::SUP, "class", "footnote-reference");
         let tag = if self.links == 0 { self.html.tag(&el::A) } else { None };
@@ -195,7 +201,7 @@ impl<'e> Writer<'_, 'e> {
         self.html.close(&el::A, written);
     }
 
-    pub(super) fn start_image(&mut self, dest: &str, title: CowStr<'e>) {
+    pub(super) fn start_image(&mut self, dest: &str, title: &CowStr<'e>) {
         let dest = if url::is_allowed(dest, self.policy) { dest } else { url::REFUSED };
         let loaded = self.options.images == Images::All && url::image_is_loaded(dest, self.policy);
         let shown = match self.html.has_room(1) {
@@ -208,20 +214,21 @@ impl<'e> Writer<'_, 'e> {
             _ if loaded => Shown::Text { span: false },
             _ => Shown::Text { span: self.html.open_with_word(&el::SPAN, "class", "rillmark-image") },
         };
-        self.image = Some(Image { nesting: 0, title, shown });
+        self.gathering = true;
+        self.image = Some(Image { nesting: 0, title: title.clone(), shown });
     }
 
     /// Everything inside an image is alternative text.
-    pub(super) fn image_event(&mut self, event: Event<'e>, range: Range<usize>) {
+    pub(super) fn image_event(&mut self, event: &Event<'e>, range: &Range<usize>) {
         match event {
             Event::Start(_) => self.nest_image(1),
             Event::End(_) if self.image.as_ref().is_some_and(|image| image.nesting > 0) => self.nest_image(-1),
             Event::End(_) => self.end_image(),
             Event::Text(text) => {
-                let text = self.without_hidden(text, &range);
+                let text = self.without_hidden(text, range);
                 self.alternative(&text);
             }
-            Event::Code(text) | Event::InlineHtml(text) => self.alternative(&text),
+            Event::Code(text) | Event::InlineHtml(text) => self.alternative(text),
             Event::InlineMath(text) => self.alternative(&format!("${text}$")),
             Event::DisplayMath(text) => self.alternative(&format!("$${text}$$")),
             Event::SoftBreak | Event::HardBreak | Event::Rule => self.alternative(" "),
@@ -229,7 +236,7 @@ impl<'e> Writer<'_, 'e> {
                 let number = self.footnote_number(label);
                 self.alternative(&format!("[{number}]"));
             }
-            Event::TaskListMarker(checked) => self.alternative(if checked { "[x]" } else { "[ ]" }),
+            Event::TaskListMarker(checked) => self.alternative(if *checked { "[x]" } else { "[ ]" }),
             Event::Html(_) => {}
         }
     }
@@ -250,6 +257,7 @@ impl<'e> Writer<'_, 'e> {
 
     fn end_image(&mut self) {
         let Some(image) = self.image.take() else { return };
+        self.gathering = false;
         match image.shown {
             Shown::Text { span } => self.html.close(&el::SPAN, span),
             Shown::Loaded => {

@@ -22,7 +22,7 @@ mod inlines;
 mod slug;
 
 use super::elements::{self as el, Element};
-use super::parser::Document;
+use super::parser::{Document, Events};
 use super::{Options, Policy};
 use html::Html;
 use pulldown_cmark::{Alignment, CowStr, Event};
@@ -56,8 +56,10 @@ pub(super) fn write(source: &str, options: &Options, policy: &Policy, edits: &Ed
     let mut document = Document::new(source, options);
     out.reserve(source.len() + source.len() / 2);
     let mut writer = Writer::new(source, options, policy, edits, out);
-    for (event, range) in document.events() {
-        writer.event(event, range);
+    // Decided once, not at every event.
+    match document.events() {
+        Events::Plain(events) => writer.run(events),
+        events => writer.run(events),
     }
 }
 
@@ -87,6 +89,10 @@ struct Writer<'o, 'e> {
     options: &'o Options,
     policy: &'o Policy,
     edits: &'o Edits<'o>,
+    /// Text goes straight out: nothing is hidden, and neither bare URLs nor heading ids are looked for.
+    plain_text: bool,
+    /// An image's text or a run of text is being gathered.
+    gathering: bool,
     /// For each open tag of the events: whether its element was written (two entries for a code block).
     written: Vec<bool>,
     /// Open `<a>` elements: one at most.
@@ -128,6 +134,8 @@ impl<'o, 'e> Writer<'o, 'e> {
             options,
             policy,
             edits,
+            plain_text: edits.hidden.is_empty() && !options.autolinks && !options.heading_ids,
+            gathering: false,
             written: Vec::with_capacity(16),
             links: 0,
             table: Table::default(),
@@ -140,17 +148,20 @@ impl<'o, 'e> Writer<'o, 'e> {
         }
     }
 
-    #[inline]
-    fn event(&mut self, event: Event<'e>, range: Range<usize>) {
-        if self.image.is_some() {
-            return self.image_event(event, range);
+    fn run(&mut self, events: impl Iterator<Item = (Event<'e>, Range<usize>)>) {
+        for (event, range) in events {
+            self.event(event, range);
         }
-        if !self.run.is_empty() && !matches!(event, Event::Text(_)) {
-            self.flush_run();
+    }
+
+    #[inline(always)]
+    fn event(&mut self, event: Event<'e>, range: Range<usize>) {
+        if self.gathering && self.gathered(&event, &range) {
+            return;
         }
         match event {
-            Event::Text(text) => self.text(text, range),
-            Event::Start(tag) => self.start(tag, range),
+            Event::Text(text) => self.text(&text, &range),
+            Event::Start(tag) => self.start(&tag, &range),
             Event::End(tag) => self.end(tag),
             Event::SoftBreak => self.soft_break(),
             Event::Code(text) => self.code(&text),
@@ -161,14 +172,28 @@ impl<'o, 'e> Writer<'o, 'e> {
             Event::TaskListMarker(checked) => self.checkbox(checked),
             Event::InlineMath(text) => self.math("math math-inline", &text),
             Event::DisplayMath(text) => self.math("math math-display", &text),
-            Event::FootnoteReference(label) => self.footnote_reference(label),
+            Event::FootnoteReference(label) => self.footnote_reference(&label),
         }
     }
 
+    /// Inside an image everything is alternative text; adjacent text ends where anything else begins. Returns whether the
+    /// event is done with.
+    #[cold]
+    fn gathered(&mut self, event: &Event<'e>, range: &Range<usize>) -> bool {
+        if self.image.is_some() {
+            self.image_event(event, range);
+            return true;
+        }
+        if !matches!(event, Event::Text(_)) {
+            self.flush_run();
+        }
+        false
+    }
+
     /// The number of a footnote: its place in the order of first mention.
-    fn footnote_number(&mut self, label: CowStr<'e>) -> usize {
+    fn footnote_number(&mut self, label: &CowStr<'e>) -> usize {
         let next = self.footnotes.len() + 1;
-        *self.footnotes.entry(label).or_insert(next)
+        *self.footnotes.entry(label.clone()).or_insert(next)
     }
 
     /// `user-content-`, the caller's prefix, `fn-`, the label.
