@@ -15,8 +15,7 @@
 //! **Invariant:** no prefix of any source yields an element, attribute or URL scheme outside the allow-list, and the tags
 //! are what a browser builds (`output_stays_inside_the_table`, `tags_spell_what_a_browser_builds`).
 //!
-//! **Invariant:** output is at most [`AMPLIFICATION_MAX`] × source + [`AMPLIFICATION_BYTES_FREE`] bytes
-//! (`no_family_amplifies`).
+//! **Invariant:** output is at most [`bounds::OUTPUT_FACTOR`] × source + 64 KiB (`no_family_amplifies`).
 //!
 //! **Source:** CommonMark 0.31.2, GFM 0.29; WHATWG HTML for what is written.
 
@@ -38,12 +37,6 @@ use writer::Edits;
 /// The longest source that is parsed, in bytes: 10 MiB, as the seed's renderer has it. One byte more comes back as an
 /// escaped `<pre class="djust-md-toobig">`.
 pub const SOURCE_BYTES_MAX: usize = 10 * 1024 * 1024;
-
-/// Output bytes for each byte of source, at most.
-pub const AMPLIFICATION_MAX: usize = 64;
-
-/// Output bytes that any source may have beside that.
-pub const AMPLIFICATION_BYTES_FREE: usize = 64 * 1024;
 
 /// Renders `source` under `options` (what the caller asks for) and `policy` (what the operator allows).
 ///

@@ -23,3 +23,5 @@ mod settings;
 mod spec;
 /// The house law: who uses whom, how files open, how long things are.
 mod tidy;
+/// What leaves the renderer, seen as a browser sees it.
+mod writer;
