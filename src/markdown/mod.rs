@@ -27,11 +27,13 @@ pub mod normalise;
 pub mod options;
 mod parser;
 mod references;
+mod tail;
 mod url;
 mod writer;
 
 pub use options::{Options, Policy};
 
+use options::Tail;
 use writer::Edits;
 
 /// The longest source that is parsed, in bytes: 10 MiB, as the seed's renderer has it. One byte more comes back as an
@@ -49,7 +51,11 @@ pub fn render(source: &str, options: &Options, policy: &Policy) -> String {
         return out;
     }
     let trip = bounds::trip(&normalised);
-    render_finished(&normalised, trip, options, policy, &mut out);
+    match (options.provisional, options.tail) {
+        (false, _) => render_finished(&normalised, trip, options, policy, &mut out),
+        (true, Tail::Escape) => tail::escape(&normalised, trip, options, policy, &mut out),
+        (true, Tail::Complete) => tail::complete(&normalised, trip, options, policy, &mut out),
+    }
     out
 }
 

@@ -129,7 +129,8 @@ impl<'e> Writer<'_, 'e> {
         self.html.close(&el::CODE, written);
     }
 
-    pub(super) fn math(&mut self, class: &'static str, text: &str) {
+    pub(super) fn math(&mut self, class: &'static str, text: &str, at: usize) {
+        let text = self.edits.math.filter(|&(stand_in, _)| stand_in == at).map_or(text, |(_, open)| open);
         self.note(text);
         let written = self.html.open_with_word(&el::SPAN, "class", class);
         self.html.quoted(text);

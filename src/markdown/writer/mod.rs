@@ -44,11 +44,13 @@ pub(super) struct Edits<'e> {
     pub open_line: usize,
     /// Where the source ends for its reader: a bare URL that reaches this offset may still grow, and is text.
     pub cut: usize,
+    /// Math that starts here is a stand-in for math that is not closed yet, which holds this.
+    pub math: Option<(usize, &'e str)>,
 }
 
 impl Edits<'_> {
     /// Nothing is changed.
-    pub(super) const NONE: Self = Self { hidden: &[], open_line: usize::MAX, cut: usize::MAX };
+    pub(super) const NONE: Self = Self { hidden: &[], open_line: usize::MAX, cut: usize::MAX, math: None };
 }
 
 /// Appends the HTML of `source` to `out`. The source is normalised, and no bound trips in it.
@@ -170,8 +172,8 @@ impl<'o, 'e> Writer<'o, 'e> {
             Event::HardBreak => self.hard_break(),
             Event::Rule => self.rule(),
             Event::TaskListMarker(checked) => self.checkbox(checked),
-            Event::InlineMath(text) => self.math("math math-inline", &text),
-            Event::DisplayMath(text) => self.math("math math-display", &text),
+            Event::InlineMath(text) => self.math("math math-inline", &text, range.start),
+            Event::DisplayMath(text) => self.math("math math-display", &text, range.start),
             Event::FootnoteReference(label) => self.footnote_reference(&label),
         }
     }

@@ -1,0 +1,407 @@
+//! The open leaf: the block that would take the next letter.
+//!
+//! It is found by asking the parser: two words that nobody writes are put behind the source, and the block that holds
+//! the first of them is it. Two, because one would be taken for a fence's info string, a definition's destination or
+//! a surplus cell without a trace.
+//!
+//! **Invariant:** what is found depends on nothing but the source and the options (`the_leaf_takes_the_next_letter`).
+
+use crate::markdown::Options;
+use crate::markdown::parser::Document;
+use pulldown_cmark::{BlockQuoteKind, Event, LinkType, Tag, TagEnd};
+use std::ops::Range;
+
+/// What stands behind the source when it is probed. The words are of private-use code points.
+const PROBE: &str = " \u{F8F0} \u{F8F0}";
+
+/// What kind of block the open leaf is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A paragraph with a `<p>`.
+    Paragraph,
+    /// The text of a tight list item.
+    Tight,
+    /// An ATX heading.
+    Heading,
+    /// A cell of a table's body.
+    Cell,
+    /// A fenced code block.
+    Fence,
+    /// An indented code block.
+    Indented,
+    /// A block of raw HTML.
+    Html,
+}
+
+/// What a finished inline is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtomKind {
+    Code,
+    Math,
+    /// Raw HTML, `<https://…>` or `<a@b.c>`.
+    Angle,
+    Footnote,
+    /// `[text](…)`.
+    Inline,
+    /// `[text][label]`, `[label][]` or `[label]`.
+    Reference,
+}
+
+/// An inline that is finished, by its place in the source.
+#[derive(Clone, Debug)]
+pub(super) struct Atom {
+    pub(super) kind: AtomKind,
+    pub(super) range: Range<usize>,
+}
+
+/// The open leaf.
+#[derive(Debug)]
+pub(super) struct Leaf {
+    pub(super) kind: Kind,
+    /// Where the block starts in the source.
+    pub(super) start: usize,
+    /// Where its text starts in the source: behind `#`, `|`, a task's box and blanks.
+    pub(super) text_start: usize,
+    /// How many quotes it stands in.
+    pub(super) quotes: usize,
+    /// It is the first block of a list item.
+    pub(super) first_in_item: bool,
+    /// It is the first block of a quote that has no alert's title.
+    pub(super) first_in_quote: bool,
+    /// Its finished inlines, in the order of their starts.
+    pub(super) atoms: Vec<Atom>,
+}
+
+/// Where the next letter would go.
+#[derive(Debug)]
+pub(super) enum Probed {
+    Leaf(Leaf),
+    /// No text would take it; whether that is because its table has no more columns.
+    Swallowed {
+        in_table: bool,
+    },
+}
+
+/// Finds the open leaf of `source`. O(source): one parse.
+pub(super) fn probe(source: &str, options: &Options) -> Probed {
+    let mut probed = String::with_capacity(source.len() + PROBE.len());
+    probed.push_str(source);
+    probed.push_str(PROBE);
+    let mut document = Document::new(&probed, options);
+    let mut search = Search::new(source, source.len() + 1);
+    for (event, range) in document.events() {
+        if search.takes_the_probe(&event, &range) {
+            return Probed::Leaf(search.leaf());
+        }
+        search.event(&event, range);
+    }
+    Probed::Swallowed { in_table: search.row.contains(&search.probe) }
+}
+
+/// A block that is open at this event.
+struct Open {
+    role: Role,
+    /// Blocks in it so far.
+    children: usize,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    Item,
+    Quote { alert: bool },
+    Leaf(Kind),
+    Other,
+}
+
+struct Search<'s> {
+    source: &'s str,
+    /// Where the first probe word stands.
+    probe: usize,
+    open: Vec<Open>,
+    /// The last table row.
+    row: Range<usize>,
+    /// The leaf that is being read: its block's start, its text's start.
+    start: usize,
+    text_start: usize,
+    /// Where the last task's box ended.
+    box_end: usize,
+    /// A run of inlines directly in an item is being read.
+    tight: bool,
+    inlines_open: usize,
+    atoms: Vec<Atom>,
+}
+
+impl<'s> Search<'s> {
+    fn new(source: &'s str, probe: usize) -> Self {
+        Self {
+            source,
+            probe,
+            open: Vec::new(),
+            row: 0..0,
+            start: 0,
+            text_start: 0,
+            box_end: 0,
+            tight: false,
+            inlines_open: 0,
+            atoms: Vec::new(),
+        }
+    }
+
+    fn takes_the_probe(&mut self, event: &Event<'_>, range: &Range<usize>) -> bool {
+        let takes = matches!(event, Event::Text(_) | Event::Html(_)) && range.contains(&self.probe);
+        if takes && matches!(event, Event::Text(_)) {
+            self.inline(range.start);
+        }
+        takes
+    }
+
+    fn event(&mut self, event: &Event<'_>, range: Range<usize>) {
+        match event {
+            Event::Start(tag) => self.start(tag, range),
+            Event::End(tag) => self.end(*tag),
+            Event::Rule => self.begin_block(),
+            Event::TaskListMarker(_) => {
+                self.box_end = range.end;
+                self.text_start = skip_blanks(self.source, range.end);
+                self.begin_tight_text(range.end);
+            }
+            Event::Html(_) => {}
+            Event::Code(_) => self.atom(AtomKind::Code, range),
+            Event::InlineMath(_) | Event::DisplayMath(_) => self.atom(AtomKind::Math, range),
+            Event::InlineHtml(_) => self.atom(AtomKind::Angle, range),
+            Event::FootnoteReference(_) => self.atom(AtomKind::Footnote, range),
+            Event::Text(_) | Event::SoftBreak | Event::HardBreak => self.inline(range.start),
+        }
+    }
+
+    fn start(&mut self, tag: &Tag<'_>, range: Range<usize>) {
+        match tag {
+            Tag::Link { link_type, .. } | Tag::Image { link_type, .. } => {
+                self.atom(atom_of(*link_type), range);
+                self.inlines_open += 1;
+            }
+            Tag::Emphasis | Tag::Strong | Tag::Strikethrough => {
+                self.inline(range.start);
+                self.inlines_open += 1;
+            }
+            _ => self.start_block(tag, range),
+        }
+    }
+
+    fn start_block(&mut self, tag: &Tag<'_>, range: Range<usize>) {
+        self.begin_block();
+        if matches!(tag, Tag::TableHead | Tag::TableRow) {
+            self.row = range.clone();
+        }
+        let role = match tag {
+            Tag::Item => Role::Item,
+            Tag::BlockQuote(kind) => Role::Quote { alert: is_alert(*kind) },
+            Tag::Paragraph => Role::Leaf(Kind::Paragraph),
+            Tag::Heading { .. } => Role::Leaf(Kind::Heading),
+            Tag::TableCell => Role::Leaf(Kind::Cell),
+            Tag::CodeBlock(kind) if kind.is_fenced() => Role::Leaf(Kind::Fence),
+            Tag::CodeBlock(_) => Role::Leaf(Kind::Indented),
+            Tag::HtmlBlock => Role::Leaf(Kind::Html),
+            _ => Role::Other,
+        };
+        if let Role::Leaf(kind) = role {
+            self.start = range.start;
+            self.text_start = text_start(self.source, kind, range.start.max(self.box_end));
+            self.atoms.clear();
+        }
+        self.open.push(Open { role, children: 0 });
+    }
+
+    /// A block begins: it is a child of the innermost open one, and ends the tight text before it.
+    fn begin_block(&mut self) {
+        self.tight = false;
+        if let Some(parent) = self.open.last_mut() {
+            parent.children += 1;
+        }
+    }
+
+    fn end(&mut self, tag: TagEnd) {
+        match tag {
+            TagEnd::Link | TagEnd::Image | TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough => {
+                self.inlines_open -= 1;
+            }
+            _ => {
+                self.tight = false;
+                self.open.pop();
+            }
+        }
+    }
+
+    fn atom(&mut self, kind: AtomKind, range: Range<usize>) {
+        self.inline(range.start);
+        self.atoms.push(Atom { kind, range });
+    }
+
+    fn inline(&mut self, at: usize) {
+        if self.inlines_open == 0 {
+            // The parser's text starts behind the backslash that escapes its first character.
+            let escaped = at > 0 && self.source.as_bytes().get(at - 1) == Some(&b'\\');
+            self.begin_tight_text(at - usize::from(escaped));
+        }
+    }
+
+    /// An inline directly in an item begins the item's text, unless it goes on with it.
+    fn begin_tight_text(&mut self, at: usize) {
+        let in_leaf = matches!(self.open.last(), Some(Open { role: Role::Leaf(_), .. }));
+        if in_leaf || self.tight {
+            return;
+        }
+        self.begin_block();
+        self.tight = true;
+        self.start = at;
+        self.text_start = skip_blanks(self.source, at);
+        self.atoms.clear();
+    }
+
+    fn leaf(self) -> Leaf {
+        let last = self.open.last().map(|open| open.role);
+        let (kind, container) = match last {
+            Some(Role::Leaf(kind)) => (kind, self.open.len().checked_sub(2)),
+            _ => (Kind::Tight, self.open.len().checked_sub(1)),
+        };
+        let container = container.map(|index| &self.open[index]);
+        let is_first_in = |role: Role| container.is_some_and(|open| open.role == role && open.children == 1);
+        Leaf {
+            kind,
+            start: self.start,
+            text_start: self.text_start,
+            quotes: self.open.iter().filter(|open| matches!(open.role, Role::Quote { .. })).count(),
+            first_in_item: is_first_in(Role::Item),
+            first_in_quote: is_first_in(Role::Quote { alert: false }),
+            atoms: self.atoms,
+        }
+    }
+}
+
+fn is_alert(kind: Option<BlockQuoteKind>) -> bool {
+    kind.is_some()
+}
+
+fn atom_of(link_type: LinkType) -> AtomKind {
+    match link_type {
+        LinkType::Inline => AtomKind::Inline,
+        LinkType::Autolink | LinkType::Email => AtomKind::Angle,
+        _ => AtomKind::Reference,
+    }
+}
+
+/// Where a leaf's text starts, if its block starts at `at`.
+fn text_start(source: &str, kind: Kind, at: usize) -> usize {
+    let number_signs = match kind {
+        Kind::Heading => source.as_bytes().get(at..).unwrap_or_default().iter().take_while(|&&b| b == b'#').count(),
+        _ => 0,
+    };
+    skip_blanks(source, at + number_signs)
+}
+
+fn skip_blanks(source: &str, at: usize) -> usize {
+    let rest = source.as_bytes().get(at..).unwrap_or_default();
+    at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+}
+
+impl Leaf {
+    /// Whether the next letter would begin the leaf: nothing of it has been read.
+    pub(super) fn begins_after(&self, source: &str) -> bool {
+        match self.kind {
+            Kind::Fence | Kind::Indented | Kind::Html => self.start >= source.len(),
+            _ => self.text_start >= source.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn everything() -> Options {
+        Options { task_lists: true, footnotes: true, alerts: true, math: true, ..Options::default() }
+    }
+
+    #[test]
+    fn the_leaf_takes_the_next_letter() {
+        use Kind::{Cell, Fence, Heading, Html, Indented, Paragraph, Tight};
+        let cases = [
+            ("a", Paragraph, "a"),
+            ("a\nb\n", Paragraph, "a\nb\n"),
+            ("a\n\nb", Paragraph, "b"),
+            ("- a", Tight, "a"),
+            ("- \\*a", Tight, "\\*a"),
+            ("- [x] a", Tight, "a"),
+            ("- a\n\n- [x] b", Paragraph, "b"),
+            ("- a\n  - b\n\n    c", Paragraph, "c"),
+            ("- # a\n  b *c* d", Tight, "b *c* d"),
+            ("> a\nb", Paragraph, "a\nb"),
+            ("## a b", Heading, "a b"),
+            ("|a|\n|-|\n| b c", Cell, "b c"),
+            ("|a|b|\n|-|-|\n| b | c", Cell, "c"),
+            ("[^a]: b", Paragraph, "b"),
+            ("> [!NOTE]\n> b", Paragraph, "b"),
+            ("    a", Indented, "a"),
+            ("<div>a", Html, "<div>a"),
+            ("```\na", Fence, "```\na"),
+        ];
+        for (source, kind, text) in cases {
+            let Probed::Leaf(leaf) = probe(source, &everything()) else { panic!("no leaf in {source:?}") };
+            assert_eq!(leaf.kind, kind, "{source:?}");
+            assert_eq!(&source[leaf.text_start..], text, "{source:?}");
+            assert!(!leaf.begins_after(source), "{source:?}");
+        }
+    }
+
+    #[test]
+    fn markers_alone_begin_no_leaf() {
+        for source in ["", "a\n\n", "- ", "-", "1. ", "> ", "#", "## ", "- [ ] ", "[^1]:", "|a|\n|-|\n|", "```\n```\n"]
+        {
+            let Probed::Leaf(leaf) = probe(source, &everything()) else { panic!("no leaf in {source:?}") };
+            assert!(leaf.begins_after(source), "{source:?}");
+        }
+    }
+
+    #[test]
+    fn info_strings_and_surplus_cells_take_nothing() {
+        for (source, surplus) in [("```", false), ("```ru", false), ("|a|\n|-|\n|b|", true), ("|a|\n|-|\nb|c", true)] {
+            let Probed::Swallowed { in_table } = probe(source, &everything()) else { panic!("a leaf in {source:?}") };
+            assert_eq!(in_table, surplus, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_block_of_a_container_is_known() {
+        let cases = [
+            ("- [", true, false),
+            ("- a\n\n  [", false, false),
+            ("> [", false, true),
+            ("> a\n>\n> [", false, false),
+            ("> - [", true, false),
+            ("- > [", false, true),
+        ];
+        for (source, item, quote) in cases {
+            let Probed::Leaf(leaf) = probe(source, &everything()) else { panic!("no leaf in {source:?}") };
+            assert_eq!((leaf.first_in_item, leaf.first_in_quote), (item, quote), "{source:?}");
+        }
+    }
+
+    #[test]
+    fn finished_inlines_are_known() {
+        use AtomKind::{Angle, Code, Footnote, Inline, Math, Reference};
+        let source = "[f]: /\n[^n]: n\n\n`a` $x$ <b> <http://a.b> [^n] [c](d) ![e](f) [f]";
+        let Probed::Leaf(leaf) = probe(source, &everything()) else { panic!("no leaf") };
+        let found: Vec<_> = leaf.atoms.iter().map(|atom| (atom.kind, &source[atom.range.clone()])).collect();
+        let expected = [
+            (Code, "`a`"),
+            (Math, "$x$"),
+            (Angle, "<b>"),
+            (Angle, "<http://a.b>"),
+            (Footnote, "[^n]"),
+            (Inline, "[c](d)"),
+            (Inline, "![e](f)"),
+            (Reference, "[f]"),
+        ];
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,233 @@
+//! `tail: "complete"`: the unfinished end, shown as its writer means it.
+//!
+//! What is open is closed, half-typed syntax is not shown, link text shows before its URL is known. The open thing is
+//! the last open *leaf* ([`leaf`]), not the last line. Its last line waits while it may still become another block
+//! ([`blocks`], [`definitions`], [`rows`]); its text is cut where markup is half-typed ([`inlines`]); what is open there
+//! is closed by a suffix that is parsed but not shown ([`closing`]).
+//!
+//! **Invariant:** every character shown is in the source, or in the render of it (`nothing_is_made_up`).
+//!
+//! **Invariant:** no URL is written before its end has been read (`no_url_before_its_end`).
+//!
+//! **Invariant:** on a blank line after a block, the view is the render (`a_finished_block_is_shown_as_it_is`).
+
+mod angle;
+mod blocks;
+mod closing;
+mod definitions;
+mod dollar;
+mod inlines;
+mod leaf;
+mod link_tail;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use super::{is_blank, last_line};
+use crate::markdown::writer::{self, Edits};
+use crate::markdown::{Options, Policy, render_finished};
+use closing::{Closed, Closing, Draft};
+use inlines::{Context, Scan};
+use leaf::{Kind, Leaf, Probed};
+use rows::Header;
+use text::Text;
+
+/// So many lines, one after the other, may be held back; then what stands before them is shown as it is. Text needs two:
+/// more takes lines that each end in half a marker and would each be a marker without it.
+const HOLDS_MAX: usize = 8;
+/// So often the cut may move back before nothing is closed.
+const CUTS_MAX: usize = 4;
+
+/// Appends the view of a normalised source as its writer means it. `trip` is where a bound trips in it.
+///
+/// O(source): a fixed number of parses.
+pub(in crate::markdown) fn complete(
+    source: &str,
+    trip: Option<usize>,
+    options: &Options,
+    policy: &Policy,
+    out: &mut String,
+) {
+    if trip.is_some() {
+        return render_finished(source, trip, options, policy, out);
+    }
+    match view(source, options) {
+        View::Finished(source) => writer::write(source, options, policy, &Edits::NONE, out),
+        View::Closed(closed) => {
+            let edits = Edits {
+                hidden: &closed.hidden,
+                open_line: last_line(&closed.text[..closed.cut]),
+                cut: closed.cut,
+                math: closed.math.as_ref().map(|(at, content)| (*at, content.as_str())),
+            };
+            writer::write(&closed.text, options, policy, &edits, out);
+        }
+    }
+}
+
+/// What is rendered in place of the source.
+enum View<'s> {
+    /// So much of it, as if it were finished.
+    Finished(&'s str),
+    /// So much of it, with what is open closed.
+    Closed(Closed),
+}
+
+/// What one look at a source says.
+enum Look<'s> {
+    Show(View<'s>),
+    /// Look again at so much of it, a whole number of lines.
+    Hold(usize),
+}
+
+fn view<'s>(source: &'s str, options: &Options) -> View<'s> {
+    let mut source = source;
+    for _ in 0..HOLDS_MAX {
+        match look(source, options) {
+            Look::Show(view) => return view,
+            Look::Hold(end) => source = &source[..end],
+        }
+    }
+    View::Finished(source)
+}
+
+/// The rules for blocks that are no text; text goes on to [`look_at_text`].
+fn look<'s>(source: &'s str, options: &Options) -> Look<'s> {
+    let line = last_line(source);
+    let unfinished = &source[line..];
+    let all = Look::Show(View::Finished(source));
+    let leaf = match leaf::probe(source, options) {
+        Probed::Leaf(leaf) => leaf,
+        Probed::Swallowed { in_table } if in_table || is_blank(unfinished) => return all,
+        Probed::Swallowed { .. } => return Look::Hold(line),
+    };
+    let bare = blocks::bare_last_line(source, leaf.quotes);
+    if leaf.begins_after(source) {
+        let is_row = leaf.kind == Kind::Cell && !blocks::is_only(bare, b"|");
+        return if is_blank(unfinished) || is_row { all } else { Look::Hold(line) };
+    }
+    match leaf.kind {
+        Kind::Fence => {
+            let fence = source.as_bytes()[leaf.start];
+            let may_close = blocks::is_only(bare, &[fence]);
+            Look::Show(View::Finished(if may_close { &source[..line] } else { source }))
+        }
+        Kind::Indented => all,
+        Kind::Html if blocks::is_only_a_tag_name(source[leaf.start..].trim_start()) => Look::Hold(line),
+        Kind::Html => all,
+        Kind::Paragraph | Kind::Tight | Kind::Heading | Kind::Cell => look_at_text(source, &leaf, bare, options),
+    }
+}
+
+/// The rules for text whose line may still become another block.
+fn look_at_text<'s>(source: &'s str, leaf: &Leaf, bare: &str, options: &Options) -> Look<'s> {
+    let line = last_line(source);
+    let text = Text::new(source, leaf);
+    if blocks::is_ambiguous(leaf, text.as_str(), bare, options) {
+        return Look::Hold(line);
+    }
+    if blocks::may_be_delimiter_row(leaf, text.as_str(), options) {
+        let is_table = rows::is_delimiter_row(source, line, options);
+        return if is_table { Look::Show(View::Finished(source)) } else { Look::Hold(line) };
+    }
+    if definitions::may_define(source, leaf, text.as_str(), options) {
+        let earlier = leaf.start < line;
+        let cut = last_line(&source[..leaf.start]);
+        return if earlier { Look::Show(View::Finished(&source[..cut])) } else { Look::Hold(line) };
+    }
+    let end = match leaf.kind {
+        Kind::Heading => blocks::before_closing_number_signs(text.as_str()),
+        _ => text.as_str().len(),
+    };
+    let mut work = Work { source, leaf, text: &text, end, options, open_math: true };
+    let may_be_header = options.tables && matches!(leaf.kind, Kind::Paragraph | Kind::Tight);
+    let header = if may_be_header { Header::find(source, &text) } else { None };
+    if let Some(look) = header.and_then(|header| work.show(Some(header))) {
+        return look;
+    }
+    if let Some(look) = work.show(None) {
+        return look;
+    }
+    work.open_math = false;
+    work.show(None).unwrap_or(Look::Show(View::Finished(source)))
+}
+
+/// A leaf of text that is being shown.
+struct Work<'s, 'w> {
+    source: &'s str,
+    leaf: &'w Leaf,
+    text: &'w Text,
+    /// Its text is looked at up to here.
+    end: usize,
+    options: &'w Options,
+    /// Whether math may be shown that is not closed.
+    open_math: bool,
+}
+
+impl<'s> Work<'s, '_> {
+    /// Cuts the text and closes what is open there. `None` if the parser sees no table, or no math, where this does.
+    fn show(&self, mut header: Option<Header>) -> Option<Look<'s>> {
+        let from = header.as_ref().map_or(0, |header| header.cell);
+        let (text, atoms, options, open_math) = (self.text, &self.leaf.atoms, self.options, self.open_math);
+        let mut scan = inlines::scan(&Context { text, atoms, options, open_math }, from, self.end);
+        for _ in 0..CUTS_MAX {
+            let shown = &text.as_str()[..scan.cut];
+            let only_pipes = match &mut header {
+                Some(header) => !header.count_cells(shown),
+                None => false,
+            };
+            if only_pipes {
+                return Some(self.hold(scan.cut));
+            }
+            if scan.cut < text.as_str().len()
+                && let Some(look) = self.guard(&scan)
+            {
+                return Some(look);
+            }
+            let (source, leaf, scan_now, header_now) = (self.source, self.leaf, &scan, header.as_ref());
+            let draft = Draft { source, leaf, text, scan: scan_now, header: header_now, options };
+            match closing::close(&draft) {
+                Closing::Closed(closed) => return self.checked(closed, header.as_ref()),
+                Closing::CutAt(cut) => scan.shorten(text.as_str(), cut, options),
+            }
+        }
+        Some(self.hold(scan.cut))
+    }
+
+    /// The line that holds the offset `cut` of the text waits.
+    fn hold(&self, cut: usize) -> Look<'s> {
+        Look::Hold(last_line(&self.source[..self.text.to_source(cut)]))
+    }
+
+    /// What is left after a cut must be the same leaf.
+    fn guard(&self, scan: &Scan) -> Option<Look<'s>> {
+        let shown = &self.text.as_str()[..scan.cut];
+        let source = &self.source[..self.text.to_source(scan.cut)];
+        let bare = blocks::bare_last_line(source, self.leaf.quotes);
+        if self.leaf.kind == Kind::Cell && is_blank(shown) {
+            return blocks::is_only(bare, b"|").then(|| self.hold(scan.cut));
+        }
+        let same = match leaf::probe(source, self.options) {
+            Probed::Leaf(left) => {
+                left.kind == self.leaf.kind && left.start == self.leaf.start && !left.begins_after(source)
+            }
+            Probed::Swallowed { .. } => false,
+        };
+        let ambiguous = blocks::is_ambiguous(self.leaf, shown, bare, self.options)
+            || blocks::may_be_delimiter_row(self.leaf, shown, self.options);
+        if !same || ambiguous {
+            return Some(self.hold(scan.cut));
+        }
+        let text = matches!(self.leaf.kind, Kind::Paragraph | Kind::Tight);
+        let defines = text && definitions::defines(self.source, self.leaf, shown, self.options);
+        defines.then_some(Look::Show(View::Finished(self.source)))
+    }
+
+    /// `closed`, if the parser sees in it the table or the math that it was made for.
+    fn checked(&self, closed: Closed, header: Option<&Header>) -> Option<Look<'s>> {
+        let table = header.is_none_or(|header| header.is_table_in(&closed.text, self.options));
+        let math = closed.math.as_ref().is_none_or(|(at, _)| closing::is_math(&closed.text, *at, self.options));
+        (table && math).then_some(Look::Show(View::Closed(closed)))
+    }
+}

@@ -1,0 +1,127 @@
+//! Table rows: a header row that is a table before its delimiter row has come, and which cell of a row is open.
+
+use super::blocks::is_only;
+use super::text::Text;
+use crate::markdown::Options;
+use crate::markdown::parser::Document;
+use crate::markdown::tail::last_line;
+use pulldown_cmark::{Event, Tag};
+
+/// A line that looks like the head of a table; offsets are in the leaf's text.
+#[derive(Debug)]
+pub(super) struct Header {
+    /// Where its first `|` stands.
+    start: usize,
+    /// Where its last cell starts.
+    pub(super) cell: usize,
+    /// Where the row starts in the source.
+    row: usize,
+    /// What stands before it on its line: quotes' markers as they are, all else as blanks.
+    prefix: String,
+    cells: usize,
+}
+
+impl Header {
+    /// The head of a table that `text`'s last line would be: it begins with one `|`, the line above it does not.
+    pub(super) fn find(source: &str, text: &Text) -> Option<Self> {
+        let whole = text.as_str().trim_end_matches([' ', '\t', '\n']);
+        let start = whole.rfind('\n').map_or(0, |feed| feed + 1);
+        let above = whole[..start].lines().next_back().unwrap_or_default();
+        if !whole[start..].starts_with('|') || whole[start..].starts_with("||") || above.starts_with('|') {
+            return None;
+        }
+        let row = text.to_source(start);
+        let before = &source[last_line(&source[..row])..row];
+        let prefix = before.chars().map(|c| if matches!(c, '>' | '\t') { c } else { ' ' }).collect();
+        let mut header = Self { start, cell: start, row, prefix, cells: 0 };
+        header.count_cells(whole);
+        header.cell = start + pipes(&whole[start..]).last().map_or(0, |pipe| pipe + 1);
+        Some(header)
+    }
+
+    /// Counts the cells of the row in `text`, which ends with it. False if only pipes are left.
+    pub(super) fn count_cells(&mut self, text: &str) -> bool {
+        let row = text[self.start..].trim_end();
+        let count = pipes(row).count();
+        let closed = pipes(row).last().is_some_and(|pipe| pipe + 1 == row.len());
+        self.cells = if closed { count - 1 } else { count };
+        !is_only(row, b"|")
+    }
+
+    /// Appends the line that makes a table of it.
+    pub(super) fn push_delimiter_row(&self, text: &mut String) {
+        text.push('\n');
+        text.push_str(&self.prefix);
+        text.push('|');
+        for _ in 0..self.cells {
+            text.push_str("---|");
+        }
+    }
+
+    /// Whether a table starts with it in `source`.
+    pub(super) fn is_table_in(&self, source: &str, options: &Options) -> bool {
+        let is_it = |event: &Event<'_>, at: usize| matches!(event, Event::Start(Tag::Table(_))) && at == self.row;
+        Document::new(source, options).events().any(|(event, range)| is_it(&event, range.start))
+    }
+}
+
+/// Whether the line that starts at `line` is the delimiter row of a table in `source`.
+pub(super) fn is_delimiter_row(source: &str, line: usize, options: &Options) -> bool {
+    let mut document = Document::new(source, options);
+    document
+        .events()
+        .any(|(event, range)| matches!(event, Event::Start(Tag::Table(_))) && range.start < line && line < range.end)
+}
+
+/// The pipes of a row that part cells: those without a backslash before them.
+fn pipes(row: &str) -> impl Iterator<Item = usize> {
+    let bytes = row.as_bytes();
+    memchr::memchr_iter(b'|', bytes).filter(move |&at| at == 0 || bytes[at - 1] != b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::leaf::{Probed, probe};
+    use super::*;
+
+    fn header(source: &str) -> Option<(Header, Text)> {
+        let Probed::Leaf(leaf) = probe(source, &Options::default()) else { panic!("no leaf in {source:?}") };
+        let text = Text::new(source, &leaf);
+        Header::find(source, &text).map(|header| (header, text))
+    }
+
+    #[test]
+    fn a_row_becomes_a_table_at_once() {
+        for (source, row) in [
+            ("| a", "\n|---|"),
+            ("| a | b", "\n|---|---|"),
+            ("| a | b |", "\n|---|---|"),
+            ("| a \\| b", "\n|---|"),
+            ("a\n| b", "\n|---|"),
+            ("> | a", "\n> |---|"),
+            ("- | a", "\n  |---|"),
+            ("1. > | a", "\n   > |---|"),
+        ] {
+            let (header, _) = header(source).unwrap();
+            let mut whole = source.to_owned();
+            header.push_delimiter_row(&mut whole);
+            assert_eq!(&whole[source.len()..], row, "{source:?}");
+            assert!(header.is_table_in(&whole, &Options::default()), "{source:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_cell_is_open() {
+        for (source, cell) in [("| a", " a"), ("| a | b", " b"), ("| a |", ""), ("x\n| a | b\n", " b\n")] {
+            let (header, text) = header(source).unwrap();
+            assert_eq!(&text.as_str()[header.cell..], cell, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn other_lines_are_no_header() {
+        for source in ["a | b", "|| a", "| a\n| b", "a"] {
+            assert!(header(source).is_none(), "{source:?}");
+        }
+    }
+}

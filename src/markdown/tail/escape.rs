@@ -1,0 +1,119 @@
+//! `tail: "escape"`: all complete lines are rendered, the unfinished one stands escaped in a paragraph of its own.
+//!
+//! Inside an open code fence a line is literal already, so there it stays in the code block.
+//!
+//! **Invariant:** no byte of the unfinished line is parsed unless it stands in a fence that an earlier line opened
+//! (`an_unfinished_line_is_literal`).
+
+use super::{is_blank, last_line};
+use crate::markdown::parser::Document;
+use crate::markdown::{Options, Policy, render_finished, writer};
+use pulldown_cmark::{CodeBlockKind, Event, Tag};
+
+/// Appends the view of a normalised source whose last line is shown as it stands. `trip` is where a bound trips in it.
+///
+/// O(source). The source is parsed twice only if it may end in a fence.
+pub(in crate::markdown) fn escape(
+    source: &str,
+    trip: Option<usize>,
+    options: &Options,
+    policy: &Policy,
+    out: &mut String,
+) {
+    let line = last_line(source);
+    if trip.is_some_and(|at| at < line) {
+        return render_finished(source, trip, options, policy, out);
+    }
+    let unfinished = &source[line..];
+    if is_blank(unfinished) {
+        return render_finished(&source[..line], None, options, policy, out);
+    }
+    if trip.is_none() && stands_in_a_fence(source, line, options) {
+        return render_finished(source, None, options, policy, out);
+    }
+    render_finished(&source[..line], None, options, policy, out);
+    writer::paragraph("djust-md-provisional", unfinished, out);
+}
+
+/// Whether the last line, which starts at `line`, belongs to a fenced block that an earlier line opened.
+fn stands_in_a_fence(source: &str, line: usize, options: &Options) -> bool {
+    let before = &source.as_bytes()[..line];
+    if memchr::memmem::find(before, b"```").is_none() && memchr::memmem::find(before, b"~~~").is_none() {
+        return false;
+    }
+    let mut fence = None;
+    for (event, range) in Document::new(source, options).events() {
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_))) => fence = Some(range),
+            // Containers say nothing; whatever else begins after the fence ends it as the last leaf.
+            Event::Start(Tag::List(_) | Tag::Item | Tag::BlockQuote(_)) | Event::End(_) => {}
+            _ if fence.as_ref().is_some_and(|fence| range.start >= fence.end) => fence = None,
+            _ => {}
+        }
+    }
+    fence.is_some_and(|fence| fence.start < line && line < fence.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(source: &str) -> String {
+        let mut out = String::new();
+        escape(source, None, &Options::default(), &Policy::default(), &mut out);
+        out
+    }
+
+    #[test]
+    fn an_unfinished_line_is_literal() {
+        let cases = [
+            ("", ""),
+            ("a", "<p class=\"djust-md-provisional\">a</p>"),
+            ("Hello **wor", "<p class=\"djust-md-provisional\">Hello **wor</p>"),
+            ("Hello **word**\n", "<p>Hello <strong>word</strong></p>\n"),
+            ("a\n  \t", "<p>a</p>\n"),
+            ("# <b\n<i", "<h1>&lt;b</h1>\n<p class=\"djust-md-provisional\">&lt;i</p>"),
+            ("- a\n- b", "<ul>\n<li>a</li>\n</ul>\n<p class=\"djust-md-provisional\">- b</p>"),
+        ];
+        for (source, expected) in cases {
+            assert_eq!(shown(source), expected, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_in_an_open_fence_is_code() {
+        let code = "<pre><code>a\nb</code></pre>\n";
+        let paragraph = "<p class=\"djust-md-provisional\">";
+        let cases = [
+            ("```\na\nb", true),
+            ("~~~\na\nb", true),
+            ("```\na\n```\nb", false),
+            ("```\na\n```\n[b]: c", false),
+            ("- ```\n  a\nb", false),
+            ("- ```\n  a\n[b]: c", false),
+            ("> ```\n> a\nb", false),
+            ("> ```\n> a\n[b]: c", false),
+            ("<div>\n```\nb", false),
+            ("    ```\nb", false),
+            ("a ``` b\nb", false),
+        ];
+        for (source, inside) in cases {
+            assert_eq!(shown(source).contains(paragraph), !inside, "{source:?}");
+        }
+        assert_eq!(shown("```\na\nb"), code);
+        assert_eq!(shown("```\na\n``"), "<pre><code>a\n``</code></pre>\n");
+        assert_eq!(shown("```\na\n```"), "<pre><code>a\n</code></pre>\n");
+        assert_eq!(shown("- ```\n  a\n  b"), "<ul>\n<li>\n<pre><code>a\nb</code></pre>\n</li>\n</ul>\n");
+        assert_eq!(shown("> ```\n> b"), "<blockquote>\n<pre><code>b</code></pre>\n</blockquote>\n");
+    }
+
+    #[test]
+    fn a_bound_that_tripped_in_complete_lines_shows_the_rest_as_it_is() {
+        let mut out = String::new();
+        escape("a\nb\nc", Some(2), &Options::default(), &Policy::default(), &mut out);
+        assert_eq!(out, "<p>a</p>\n<pre class=\"djust-md-rest\">b\nc</pre>");
+        out.clear();
+        escape("a\nb\nc", Some(4), &Options::default(), &Policy::default(), &mut out);
+        assert_eq!(out, "<p>a\nb</p>\n<p class=\"djust-md-provisional\">c</p>");
+    }
+}
