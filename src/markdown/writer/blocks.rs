@@ -7,7 +7,6 @@ use super::Writer;
 use crate::markdown::elements::{self as el, Element};
 use crate::markdown::options::TableAlign;
 use pulldown_cmark::{Alignment, BlockQuoteKind, CodeBlockKind, CowStr, HeadingLevel, Tag, TagEnd};
-use std::ops::Range;
 
 /// A heading whose text is being gathered for its id.
 pub(super) struct HeadingId {
@@ -17,19 +16,19 @@ pub(super) struct HeadingId {
 }
 
 impl<'e> Writer<'_, 'e> {
-    pub(super) fn start(&mut self, tag: &Tag<'e>, range: &Range<usize>) {
+    pub(super) fn start(&mut self, tag: Tag<'e>, at: usize) {
         match tag {
             Tag::Paragraph => self.open_block(&el::P),
             Tag::Item => self.start_item(),
             Tag::Emphasis => self.open_inline(&el::EM),
             Tag::Strong => self.open_inline(&el::STRONG),
             Tag::Strikethrough => self.open_inline(&el::DEL),
-            Tag::Link { link_type, dest_url, title, .. } => self.start_link(*link_type, dest_url, title),
-            Tag::Image { dest_url, title, .. } => self.start_image(dest_url, title),
-            Tag::CodeBlock(kind) => self.start_code_block(kind),
-            Tag::Heading { level, .. } => self.start_heading(*level, range.start),
-            Tag::List(start) => self.start_list(*start),
-            Tag::BlockQuote(kind) => self.start_quote(*kind),
+            Tag::Link { link_type, dest_url, title, .. } => self.start_link(link_type, &dest_url, &title),
+            Tag::Image { dest_url, title, .. } => self.start_image(&dest_url, title),
+            Tag::CodeBlock(kind) => self.start_code_block(&kind),
+            Tag::Heading { level, .. } => self.start_heading(level, at),
+            Tag::List(start) => self.start_list(start),
+            Tag::BlockQuote(kind) => self.start_quote(kind),
             Tag::TableCell => self.start_cell(),
             Tag::TableRow => self.start_row(),
             Tag::TableHead => self.start_head(),
@@ -38,7 +37,7 @@ impl<'e> Writer<'_, 'e> {
                 self.html_block_feeds = 0;
                 self.open_block(&el::P);
             }
-            Tag::FootnoteDefinition(label) => self.start_footnote(label),
+            Tag::FootnoteDefinition(label) => self.start_footnote(&label),
             // Their options are never set.
             Tag::DefinitionList
             | Tag::DefinitionListTitle
@@ -184,9 +183,9 @@ impl<'e> Writer<'_, 'e> {
         self.html.close(&el::SUP, mark);
     }
 
-    fn start_table(&mut self, alignments: &[Alignment]) {
+    fn start_table(&mut self, alignments: Vec<Alignment>) {
         let written = self.html.has_room(4);
-        self.table = super::Table { written, alignments: alignments.to_vec(), in_head: true, cell: 0 };
+        self.table = super::Table { written, alignments, in_head: true, cell: 0 };
         self.open_part(&el::TABLE);
     }
 

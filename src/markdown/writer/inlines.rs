@@ -202,7 +202,7 @@ impl<'e> Writer<'_, 'e> {
         self.html.close(&el::A, written);
     }
 
-    pub(super) fn start_image(&mut self, dest: &str, title: &CowStr<'e>) {
+    pub(super) fn start_image(&mut self, dest: &str, title: CowStr<'e>) {
         let dest = if url::is_allowed(dest, self.policy) { dest } else { url::REFUSED };
         let loaded = self.options.images == Images::All && url::image_is_loaded(dest, self.policy);
         let shown = match self.html.has_room(1) {
@@ -216,7 +216,7 @@ impl<'e> Writer<'_, 'e> {
             _ => Shown::Text { span: self.html.open_with_word(&el::SPAN, "class", "rillmark-image") },
         };
         self.gathering = true;
-        self.image = Some(Image { nesting: 0, title: title.clone(), shown });
+        self.image = Some(Image { nesting: 0, title, shown });
     }
 
     /// Everything inside an image is alternative text.

@@ -163,7 +163,7 @@ impl<'o, 'e> Writer<'o, 'e> {
         }
         match event {
             Event::Text(text) => self.text(&text, &range),
-            Event::Start(tag) => self.start(&tag, &range),
+            Event::Start(tag) => self.start(tag, range.start),
             Event::End(tag) => self.end(tag),
             Event::SoftBreak => self.soft_break(),
             Event::Code(text) => self.code(&text),
