@@ -4,11 +4,12 @@
 //! reach one of the bounds of [`references`](super::references) is it parsed again with its definitions hidden from the
 //! parser, so that each reference is asked for and the answer is ours.
 //!
-//! **Invariant:** the parser's own limit on link expansion never decides (`references_do_not_depend_on_distant_text`).
+//! **Invariant:** the parser's own limit on link expansion never decides (`references_do_not_depend_on_distant_text`);
+//! where no bound is near, both ways give the same events (`hidden_definitions_change_no_event`).
 
 use super::Options;
 use super::references::{self, Definitions, Resolver};
-use pulldown_cmark::{CowStr, Event, LinkType, OffsetIter, Options as Flags, Parser, Tag};
+use pulldown_cmark::{CowStr, Event, LinkType, OffsetIter, Options as Flags, Parser, RefDefs, Tag};
 use std::ops::Range;
 
 /// What is switched on in the parser. Nothing that writes attributes, raw URLs or raw HTML ever is.
@@ -44,6 +45,10 @@ impl<'a> Document<'a> {
         if references::cannot_reach_a_bound(source, found) {
             return Self { inner: Inner::Plain(Some(parser)) };
         }
+        Self::bounded(source, found, flags)
+    }
+
+    fn bounded(source: &str, found: &RefDefs<'_>, flags: Flags) -> Self {
         let definitions = Definitions::new(found);
         let hidden = references::hide(source, flags);
         Self { inner: Inner::Bounded { hidden, definitions, flags } }
@@ -115,5 +120,83 @@ fn known(link_type: LinkType) -> Option<LinkType> {
         LinkType::CollapsedUnknown => Some(LinkType::Collapsed),
         LinkType::ShortcutUnknown => Some(LinkType::Shortcut),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Syntax around definitions: containers, duplicates, titles over lines, labels that need care, what only looks so.
+    const PIECES: &[&str] = &[
+        "[a]: /u\n",
+        "[a]: /v 'x'\n",
+        "[A]: <w>\n",
+        "[a]:\n/u\n'x\ny'\n",
+        "[b]: /b \"[a]: t\"\n",
+        "[\\]]: /c\n",
+        "[é\n ß]: /d\n",
+        "[a\\|b]: /e\n",
+        "[^a]: foot\n",
+        "[^a]: [b]: /x\n",
+        "[a",
+        "]: /u",
+        "[a] ",
+        "[b][] ",
+        "[x][a] ",
+        "![a] ",
+        "[\\]] ",
+        "[É SS] ",
+        "[^a] ",
+        "[a\\|b] ",
+        "> ",
+        ">",
+        "- ",
+        "1. ",
+        "  ",
+        "    ",
+        "\t",
+        "\n",
+        "\n\n",
+        "text",
+        "text\n",
+        "```\n",
+        "<div>\n",
+        "<b>",
+        "# ",
+        "---\n",
+        "===\n",
+        "|a|\n|-|\n",
+        "|",
+        "*",
+        "**",
+        "`",
+        "\\",
+        "&amp;",
+        "[!NOTE]\n",
+        "- [ ] ",
+        "$",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn hidden_definitions_change_no_event(
+            pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..30),
+            on in any::<bool>(),
+        ) {
+            let source = pieces.concat();
+            let options = Options { footnotes: on, alerts: on, math: on, task_lists: on, ..Options::default() };
+            let flags = parser_options(&options);
+            let mut plain = Document::new(&source, &options);
+            let parser = Parser::new_ext(&source, flags);
+            let mut bounded = Document::bounded(&source, parser.reference_definitions(), flags);
+            prop_assert!(matches!(plain.inner, Inner::Plain(_)));
+            let plain: Vec<_> = plain.events().collect();
+            let bounded: Vec<_> = bounded.events().collect();
+            prop_assert_eq!(plain, bounded);
+        }
     }
 }

@@ -151,27 +151,50 @@ fn is_container(event: &Event<'_>) -> bool {
     }
 }
 
-/// Changes every `[label]:` in a stretch of definitions.
+/// Changes every `[label]:` that begins a line in a stretch of definitions. What begins a line inside a title is changed
+/// too, which does no harm; a destination is stepped over, since there it would.
 fn hide_labels(gap: &mut [u8], footnotes: bool) {
     let mut at = 0;
-    while let Some(open) = memchr::memchr(b'[', &gap[at..]) {
-        let open = at + open;
-        at = open + 1;
-        if open > 0 && gap[open - 1] == b'\\' || footnotes && gap.get(at) == Some(&b'^') {
-            continue;
+    while at < gap.len() {
+        at = after_containers(gap, at, footnotes);
+        if gap.get(at) == Some(&b'[')
+            && let Some(close) = label_end(gap, at + 1)
+            && gap.get(close + 1) == Some(&b':')
+        {
+            hide_label(&mut gap[at + 1..close]);
+            at = after_destination(gap, close + 2);
         }
-        let Some(close) = label_end(gap, at) else { continue };
-        if gap.get(close + 1) == Some(&b':') {
-            hide_label(&mut gap[at..close]);
-            at = close;
+        at = memchr::memchr(b'\n', &gap[at..]).map_or(gap.len(), |feed| at + feed + 1);
+    }
+}
+
+/// Behind the marks of containers that a line begins with.
+fn after_containers(gap: &[u8], mut at: usize, footnotes: bool) -> usize {
+    loop {
+        at += gap[at..].iter().take_while(|b| b" \t>-+*0123456789.)".contains(b)).count();
+        let footnote = footnotes && gap[at..].starts_with(b"[^");
+        match label_end(gap, at + 1).filter(|close| footnote && gap.get(close + 1) == Some(&b':')) {
+            Some(close) => at = close + 2,
+            None => return at,
         }
     }
+}
+
+/// Behind the destination of a definition, which may stand on the next line.
+fn after_destination(gap: &[u8], at: usize) -> usize {
+    let blank = |b: &&u8| matches!(b, b' ' | b'\t');
+    let mut start = at + gap[at..].iter().take_while(blank).count();
+    if gap.get(start) == Some(&b'\n') {
+        start += 1;
+        start += gap[start..].iter().take_while(|b| matches!(b, b' ' | b'\t' | b'>')).count();
+    }
+    start + gap[start..].iter().take_while(|b| !b.is_ascii_whitespace()).count()
 }
 
 /// Where the label that begins at `at` ends: at the first `]` that no backslash protects, if no `[` comes before it.
 fn label_end(gap: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        at += memchr::memchr3(b'[', b']', b'\\', &gap[at..])?;
+        at += memchr::memchr3(b'[', b']', b'\\', gap.get(at..)?)?;
         match gap[at] {
             b'\\' => at = (at + 2).min(gap.len()),
             b']' => return Some(at),
