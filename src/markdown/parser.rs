@@ -29,6 +29,7 @@ pub(super) struct Document<'a> {
     inner: Inner<'a>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 enum Inner<'a> {
     /// No reference can reach a bound.
     Plain(Option<Parser<'a>>),
@@ -71,6 +72,7 @@ impl<'a> Document<'a> {
 }
 
 /// Iterator over a document's events.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack; the large one is the common one")]
 pub(super) enum Events<'s> {
     /// The parser's own.
     Plain(OffsetIter<'s>),
