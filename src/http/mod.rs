@@ -1,8 +1,48 @@
 //! HTTP: routes, extractors, thin handlers, problems.
+//!
+//! A request's way: the connection (in `server`) → [`frame`](self) with its context → the checks → a handler → the
+//! frame again, which makes a problem of every refusal, compresses, and logs one line.
 
+mod access_log;
+mod body;
+mod compress;
+mod context;
+mod docs;
+mod exchange;
+mod frame;
+mod health;
+mod negotiate;
+mod openapi;
+mod pages;
+mod problem;
+mod problem_kinds;
+mod problem_pages;
+mod render;
+mod render_request;
+mod request_id;
+mod routes;
+
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::web;
+
+use crate::auth::Auth;
+use crate::limits::Limits;
 use crate::markdown::Policy;
+use crate::telemetry::Metrics;
+
+pub use context::RequestContext;
+pub use exchange::{Answering, Exchange};
+pub use health::Readiness;
+pub use openapi::DOCUMENT as OPENAPI_DOCUMENT;
+pub use problem::{PROBLEM_TYPE, Problem};
+pub use problem_kinds::{KINDS, Kind, Row};
+pub use request_id::RequestId;
+pub use routes::{ROUTES, RouteSpec, Surface};
+
+use pages::FrontPage;
+use render::Renderer;
 
 /// What the operator decides about HTTP.
 #[derive(Clone, Debug)]
@@ -13,6 +53,8 @@ pub struct HttpOptions {
     /// The longest JSON body of `POST /render`, in bytes. 64 MiB, since JSON may write one byte of source as six.
     /// Longer → 413.
     pub render_json_bytes_max: usize,
+    /// What all bodies over 64 KiB that are being read may hold together, in bytes. 256 MiB. A body beyond it → 503.
+    pub bodies_in_flight_bytes_max: usize,
     /// How long a request's body may take to arrive. Longer → 408.
     pub body_timeout: Duration,
     /// What the renderer may write, the same for every request.
@@ -26,9 +68,51 @@ impl Default for HttpOptions {
         Self {
             render_body_bytes_max: 16 * 1024 * 1024,
             render_json_bytes_max: 64 * 1024 * 1024,
+            bodies_in_flight_bytes_max: 256 * 1024 * 1024,
             body_timeout: Duration::from_secs(30),
             policy: Policy::default(),
             demo: true,
         }
+    }
+}
+
+/// All that handlers share. A clone is a handle to the same state.
+#[derive(Clone)]
+pub struct Http {
+    auth: Arc<Auth>,
+    limits: Arc<Limits>,
+    metrics: Metrics,
+    readiness: Readiness,
+    renderer: Renderer,
+    demo: bool,
+}
+
+impl Http {
+    /// Puts the state together.
+    pub fn new(options: &HttpOptions, auth: Auth, limits: Limits, metrics: Metrics, readiness: Readiness) -> Self {
+        let limits = Arc::new(limits);
+        let renderer = Renderer::new(options, Arc::clone(&limits), metrics.clone());
+        Self { auth: Arc::new(auth), limits, metrics, readiness, renderer, demo: options.demo }
+    }
+
+    /// Adds the routes of `surface` to an application. `alone`: there are no internal listeners.
+    pub fn configure(&self, app: &mut web::ServiceConfig, surface: Surface, alone: bool) {
+        routes::configure(app, self, surface, alone);
+    }
+
+    /// Gives handlers and checks the handles they name.
+    fn share(&self, app: &mut web::ServiceConfig, whole: bool) {
+        app.app_data(web::Data::from(Arc::clone(&self.auth)));
+        app.app_data(web::Data::from(Arc::clone(&self.limits)));
+        app.app_data(web::Data::new(self.metrics.clone()));
+        app.app_data(web::Data::new(self.readiness.clone()));
+        app.app_data(web::Data::new(self.renderer.clone()));
+        app.app_data(web::Data::new(self.front_page(whole)));
+    }
+
+    /// What the front page offers where all routes are served, or not.
+    fn front_page(&self, whole: bool) -> FrontPage {
+        let keyless = self.auth.is_keyless();
+        FrontPage { live: self.demo && whole && keyless, needs_key: !keyless }
     }
 }

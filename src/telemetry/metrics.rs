@@ -2,7 +2,7 @@
 //!
 //! Labels are bounded: routes are patterns, methods the known ones, statuses classes, refusals problem slugs.
 //!
-//! **Invariant:** the text parses and every name of ours has the prefix (`tests/it/metrics.rs`).
+//! **Invariant:** the text parses and every name of ours has the prefix (`every_name_of_ours_has_the_prefix`).
 //! **Source:** Prometheus text exposition format 0.0.4.
 
 use std::sync::Arc;
@@ -128,19 +128,11 @@ impl Metrics {
         self.inner.render_html_bytes.inc_by(html_bytes as u64);
     }
 
-    /// Renders that wait for their turn. Fed by `limits`.
-    pub fn render_queue(&self) -> &IntGauge {
-        &self.inner.render_queue
-    }
-
-    /// Renders that run. Fed by `limits`.
-    pub fn renders_in_flight(&self) -> &IntGauge {
-        &self.inner.renders_in_flight
-    }
-
-    /// Memory reserved by renders, in bytes. Fed by `limits`.
-    pub fn render_memory(&self) -> &IntGauge {
-        &self.inner.render_memory
+    /// What the gate before the renderer holds now; told when the metrics are read.
+    pub fn render_load(&self, waiting: usize, running: usize, memory_bytes: u64) {
+        self.inner.render_queue.set(signed(waiting as u64));
+        self.inner.renders_in_flight.set(signed(running as u64));
+        self.inner.render_memory.set(signed(memory_bytes));
     }
 
     /// Everything, in Prometheus' text format.
@@ -153,6 +145,10 @@ impl Metrics {
 
 /// The media type of [`Metrics::text`].
 pub const TEXT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
 
 /// Registration and encoding fail only where a name is wrong or doubled, which the first test shows.
 fn must<T>(result: prometheus::Result<T>) -> T {

@@ -9,14 +9,26 @@
 mod cli;
 /// The examples of CommonMark and GFM.
 mod commonmark;
+/// Liveness, readiness, pages, docs, and what is served where.
+mod health;
+/// A service for one test, and how to talk to it.
+mod helpers;
 /// Rust's comments and strings told from its code, for `tidy`.
 mod lexer;
+/// What is counted.
+mod metrics;
+/// The committed API document is the one that the handlers make.
+mod openapi;
 /// The naive twin of the renderer.
 mod oracle;
 /// The laws of what a reader sees, over the oracle and over the product.
 mod oracle_laws;
+/// Refusals, paths and methods.
+mod problems;
 /// The README's tables and examples are what the code says.
 mod readme;
+/// `POST /render`.
+mod render;
 /// The example of variables equals the table of settings.
 mod settings;
 /// The examples of the specifications.

@@ -1,0 +1,48 @@
+//! Compressing answers where the caller asks for it: text of at least [`BYTES_MIN`], with zstd, brotli or gzip.
+//!
+//! Chunks of any size that matters are compressed off the worker by the encoder itself.
+//!
+//! **Source:** RFC 9110 §8.4, §12.5.3, §12.5.5 (`Vary`).
+
+use actix_http::encoding::Encoder;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::ServiceResponse;
+use actix_web::http::Method;
+use actix_web::http::header::{self, ContentEncoding, HeaderMap, HeaderValue};
+
+use super::negotiate;
+
+/// Shorter bodies are sent as they are: they fit one packet either way.
+pub(super) const BYTES_MIN: u64 = 1024;
+
+/// Compresses the body of `response` if that is wanted and worth it; says in `Vary` that it may have been.
+pub(super) fn compress(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    if !is_text(response.headers()) || response.headers().contains_key(header::CONTENT_ENCODING) {
+        return response;
+    }
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    let worth_it = matches!(response.response().body().size(), BodySize::Sized(bytes) if bytes >= BYTES_MIN);
+    if !worth_it || response.request().method() == Method::HEAD {
+        return response;
+    }
+    let coding = negotiate::coding(response.request().headers());
+    if coding == ContentEncoding::Identity {
+        return response;
+    }
+    let mut response = response.map_body(|head, body| Encoder::response(coding, head, body).boxed());
+    // The encoder names the header too; once is enough.
+    let vary: Vec<HeaderValue> = response.headers().get_all(header::VARY).cloned().collect();
+    response.headers_mut().remove(header::VARY);
+    for value in vary.into_iter().filter(|value| *value != "accept-encoding") {
+        response.headers_mut().append(header::VARY, value);
+    }
+    response
+}
+
+fn is_text(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.starts_with("text/")
+        || kind.ends_with("+json")
+        || matches!(kind, "application/json" | "application/javascript" | "image/svg+xml")
+}

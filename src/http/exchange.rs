@@ -1,0 +1,80 @@
+//! What a connection and the requests on it tell each other.
+//!
+//! The connection (in `server`) must know whether a request is being answered, since only then may it lie still; and
+//! whether the last answer was given before its request was read, since then it must linger. Both live on one worker
+//! thread, so the cells need no lock.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// A handle that the connection and its requests share.
+#[derive(Clone, Debug, Default)]
+pub struct Exchange {
+    inner: Rc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    begun: Cell<u64>,
+    ended: Cell<u64>,
+    unread: Cell<bool>,
+}
+
+impl Exchange {
+    /// A request was read; the answer ends when the guard is dropped.
+    pub fn begin(&self) -> Answering {
+        self.inner.begun.set(self.inner.begun.get() + 1);
+        Answering { exchange: self.clone() }
+    }
+
+    /// How many requests have begun.
+    pub fn begun(&self) -> u64 {
+        self.inner.begun.get()
+    }
+
+    /// Whether no request is being answered.
+    pub fn is_idle(&self) -> bool {
+        self.inner.begun.get() == self.inner.ended.get()
+    }
+
+    /// The answer is given before the request was read to its end; what still comes is to be thrown away.
+    pub fn leave_unread(&self) {
+        self.inner.unread.set(true);
+    }
+
+    /// Whether [`Exchange::leave_unread`] was called.
+    pub fn is_unread(&self) -> bool {
+        self.inner.unread.get()
+    }
+}
+
+/// While it lives, a request is being answered.
+#[derive(Debug)]
+pub struct Answering {
+    exchange: Exchange,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let ended = &self.exchange.inner.ended;
+        ended.set(ended.get() + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_is_idle_between_answers() {
+        let exchange = Exchange::default();
+        assert!(exchange.is_idle());
+        let first = exchange.begin();
+        let second = exchange.clone().begin();
+        drop(first);
+        assert!(!exchange.is_idle());
+        drop(second);
+        assert!(exchange.is_idle());
+        assert_eq!(exchange.begun(), 2);
+    }
+}

@@ -1,0 +1,173 @@
+//! What surrounds every handler: context, log span, panics, problems, headers, compression, the access line.
+//!
+//! It wraps each resource (not the application), so that the route is known before the handler runs and is told even
+//! where the handler panics.
+//!
+//! **Invariant:** whatever a handler does, the caller gets an answer with a request id, and from status 400 up it is a
+//! problem (`every_refusal_is_a_problem`, `a_panic_is_answered_and_the_service_lives`).
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
+use futures_util::FutureExt as _;
+use tracing::Instrument as _;
+
+use super::access_log::{Visit, Watched};
+use super::compress::compress;
+use super::context::RequestContext;
+use super::exchange::Exchange;
+use super::problem::{PROBLEM_TYPE, Problem};
+use super::problem_kinds::{KINDS, Kind};
+use super::routes::pattern_of;
+use crate::auth::Auth;
+use crate::telemetry::Metrics;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+
+/// Runs the rest of a request inside the frame.
+///
+/// # Errors
+/// None: errors become answers here.
+pub(super) async fn frame<B: MessageBody + 'static>(
+    auth: web::Data<Auth>,
+    metrics: web::Data<Metrics>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<Watched>, Error> {
+    let context = RequestContext::of(&request, &auth);
+    let exchange = request.conn_data::<Exchange>().cloned();
+    let visit = Visit::new(
+        metrics.get_ref().clone(),
+        context.clone(),
+        request.method().clone(),
+        pattern_of(request.request()),
+        request.path(),
+        exchange.as_ref().map(Exchange::begin),
+    );
+    request.extensions_mut().insert(context.clone());
+    let span = tracing::info_span!("request", request_id = context.id.as_str());
+    let kept = request.request().clone();
+    let answered = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
+    let response = span.in_scope(|| match answered {
+        Ok(Ok(response)) => settle(response.map_into_boxed_body(), &context, &metrics, exchange.as_ref()),
+        Ok(Err(error)) => {
+            let problem = Refused::of_error(&error);
+            ServiceResponse::new(kept.clone(), problem.answer(&kept, &context, &metrics, exchange.as_ref()))
+        }
+        Err(panic) => {
+            metrics.panicked();
+            let problem = Refused::Ours(Problem::internal(format!("a handler panicked: {}", panic_text(&*panic))));
+            ServiceResponse::new(kept.clone(), problem.answer(&kept, &context, &metrics, exchange.as_ref()))
+        }
+    });
+    let mut response = compress(response);
+    put_headers(&mut response, &context);
+    let status = response.status().as_u16();
+    Ok(response.map_body(|_, body| visit.watch(status, body)))
+}
+
+/// A refusal, made by us or found in an answer.
+enum Refused<'a> {
+    Ours(Problem),
+    Theirs(&'a Problem),
+}
+
+impl<'a> Refused<'a> {
+    /// Our problem if the error is one; else the kind that fits the status the error stands for.
+    fn of_error(error: &'a Error) -> Self {
+        match error.as_error::<Problem>() {
+            Some(problem) => Self::Theirs(problem),
+            None => Self::Ours(by_status(error.as_response_error().status_code().as_u16(), &error.to_string())),
+        }
+    }
+
+    /// Logs, counts and answers.
+    fn answer(
+        &self,
+        request: &HttpRequest,
+        context: &RequestContext,
+        metrics: &Metrics,
+        exchange: Option<&Exchange>,
+    ) -> HttpResponse {
+        let problem = match self {
+            Self::Ours(problem) => problem,
+            Self::Theirs(problem) => problem,
+        };
+        if let Some(cause) = problem.cause() {
+            tracing::error!(request_id = context.id.as_str(), cause, "request failed");
+        }
+        if let (true, Some(exchange)) = (problem.closes(), exchange) {
+            exchange.leave_unread();
+        }
+        metrics.refused(problem.kind().row().slug);
+        problem.respond(context.id.as_str(), request.path())
+    }
+}
+
+/// Makes a problem of every refusal that is none yet.
+fn settle(
+    response: ServiceResponse<BoxBody>,
+    context: &RequestContext,
+    metrics: &Metrics,
+    exchange: Option<&Exchange>,
+) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let answer = match response.response().error() {
+        Some(error) => Refused::of_error(error).answer(response.request(), context, metrics, exchange),
+        None if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_TYPE) => {
+            return response;
+        }
+        None => Refused::Ours(by_status(status.as_u16(), "an answer without a reason")).answer(
+            response.request(),
+            context,
+            metrics,
+            exchange,
+        ),
+    };
+    let (request, old) = response.into_parts();
+    ServiceResponse::new(request, with_headers_of(&old, answer))
+}
+
+/// Keeps what checks have added to the answer that is replaced.
+fn with_headers_of(old: &HttpResponse, mut new: HttpResponse) -> HttpResponse {
+    for (name, value) in old.headers() {
+        let own = [header::CONTENT_TYPE, header::CONTENT_LENGTH].contains(name) || new.headers().contains_key(name);
+        if !own {
+            new.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    new
+}
+
+fn by_status(status: u16, cause: &str) -> Problem {
+    match KINDS.iter().find(|row| row.status == status && status < 500) {
+        Some(row) => Problem::new(row.kind, row.title),
+        None if status < 500 => Problem::new(Kind::InvalidHeader, "the request was not understood"),
+        None => Problem::internal(cause),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+fn put_headers(response: &mut ServiceResponse<BoxBody>, context: &RequestContext) {
+    let headers = response.headers_mut();
+    let id = HeaderValue::from_str(context.id.as_str()).expect("request ids are ASCII letters, digits and . _ -");
+    headers.insert(X_REQUEST_ID, id);
+    if let Some(trace) = &context.trace {
+        let value = HeaderValue::from_str(&trace.response()).expect("trace ids are hexadecimal");
+        headers.insert(TRACERESPONSE, value);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}

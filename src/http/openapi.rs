@@ -1,0 +1,191 @@
+//! The API document: made from the handlers, the table of options, the table of problems and the table of routes.
+//!
+//! **Invariant:** `openapi/openapi.json` is what this makes (`the_committed_document_is_what_the_handlers_say`).
+//! **Source:** OpenAPI 3.1.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi as _;
+
+use super::problem::{PROBLEM_TYPE, Problem, ProblemBody};
+use super::problem_kinds::{KINDS, Kind};
+use super::routes::{ROUTES, RouteSpec};
+use crate::markdown::options::{Kind as OptionKind, OPTIONS, OptionSpec};
+
+/// The document as it is served and committed: indented, with a line feed at the end.
+pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+    let mut text = serde_json::to_string_pretty(&document()).expect("JSON values serialise");
+    text.push('\n');
+    text
+});
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Rillmark"),
+    paths(
+        super::render::render,
+        super::health::healthz,
+        super::health::readyz,
+        super::health::metrics,
+        super::docs::openapi,
+        super::problem_pages::list,
+        super::problem_pages::page,
+    ),
+    components(schemas(ProblemBody<'static>, RenderBody, RenderAnswer)),
+    tags(
+        (name = "render", description = "Markdown to safe HTML."),
+        (name = "operations", description = "What orchestrators, monitoring and people ask."),
+    )
+)]
+struct Handlers;
+
+/// What is rendered, and how.
+#[derive(utoipa::ToSchema)]
+#[schema(as = RenderRequest)]
+#[expect(dead_code, reason = "the shape of a body that is parsed by hand, for the API document")]
+pub(super) struct RenderBody {
+    /// The Markdown. Lone surrogates in escapes become U+FFFD.
+    source: String,
+    /// How to render it; see the schema of the options.
+    #[schema(required = false, schema_with = options_reference)]
+    options: (),
+}
+
+/// The HTML.
+#[derive(utoipa::ToSchema)]
+#[schema(as = RenderAnswer)]
+#[expect(dead_code, reason = "the shape of an answer that is written by hand, for the API document")]
+pub(super) struct RenderAnswer {
+    /// A fragment that is safe to put on a page.
+    html: String,
+}
+
+/// One word.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "the shape of an answer that is written by hand, for the API document")]
+pub(super) struct Status {
+    /// `ok` or `ready`.
+    status: String,
+}
+
+fn options_reference() -> utoipa::openapi::Ref {
+    utoipa::openapi::Ref::from_schema_name("RenderOptions")
+}
+
+fn document() -> Value {
+    let mut document = serde_json::to_value(Handlers::openapi()).expect("the document serialises");
+    document["openapi"] = json!("3.1.0");
+    document["info"] = json!({
+        "title": "Rillmark",
+        "version": env!("CARGO_PKG_VERSION"),
+        "summary": env!("CARGO_PKG_DESCRIPTION"),
+        "description": "Markdown in, HTML that is safe to put on a page out. Every refusal is an RFC 9457 problem \
+            whose `type` is a stable name, explained at `/problems/{slug}`; `retryable` says whether the same request \
+            may succeed later. Every answer has an `x-request-id`, the caller's own if it sent a valid one.",
+        "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+    });
+    document["servers"] = json!([{"url": "./", "description": "Where this document was found"}]);
+    document["security"] = json!([{"apiKey": []}, {}]);
+    let components = &mut document["components"];
+    components["securitySchemes"] = json!({"apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "One of the service's API keys. A service without keys answers local callers without one.",
+    }});
+    components["schemas"]["RenderOptions"] = options_schema();
+    components["schemas"]["RenderRequest"]["additionalProperties"] = json!(false);
+    components["responses"] = problem_responses();
+    complete_operations(&mut document);
+    document
+}
+
+/// One property for each row of the table.
+fn options_schema() -> Value {
+    let properties: Map<String, Value> =
+        OPTIONS.iter().map(|spec| (spec.name.to_owned(), option_schema(spec))).collect();
+    json!({
+        "type": "object",
+        "description": "How to render. All are optional; an unknown one is refused.",
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+fn option_schema(spec: &OptionSpec) -> Value {
+    let mut schema = match spec.kind {
+        OptionKind::Bool => json!({"type": "boolean", "default": spec.default == "true"}),
+        OptionKind::Word(words) => json!({"type": "string", "enum": words, "default": spec.default}),
+        OptionKind::Text(_) => json!({"type": "string", "default": spec.default}),
+    };
+    let doc = match spec.kind {
+        OptionKind::Text(what) => format!("{} Takes {what}.", spec.doc),
+        _ => spec.doc.to_owned(),
+    };
+    schema["description"] = json!(doc);
+    schema
+}
+
+/// One response for each status that problems have, with an example of each kind.
+fn problem_responses() -> Value {
+    let mut responses = Map::new();
+    for status in KINDS.iter().map(|row| row.status) {
+        let kinds = KINDS.iter().filter(|row| row.status == status);
+        let examples: Map<String, Value> = kinds
+            .clone()
+            .map(|row| {
+                let body = Problem::new(row.kind, row.title).json("01980b6e-2f7a-7c31-9d6e-6f1c2a9b4e10");
+                let body: Value = serde_json::from_str(&body).expect("a problem is JSON");
+                (row.slug.to_owned(), json!({"summary": row.title, "value": body}))
+            })
+            .collect();
+        let titles: Vec<&str> = kinds.map(|row| row.title).collect();
+        let mut response = json!({
+            "description": format!("{}.", titles.join(", or ")),
+            "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
+        });
+        let header = |text: &str, kind: &str| json!({"description": text, "schema": {"type": kind}});
+        match status {
+            429 | 503 => response["headers"] = json!({"Retry-After": header("Whole seconds to wait", "integer")}),
+            405 => response["headers"] = json!({"Allow": header("The methods that there are", "string")}),
+            401 => response["headers"] = json!({"WWW-Authenticate": header("`Bearer`", "string")}),
+            _ => {}
+        }
+        responses.insert(name_of(status), response);
+    }
+    Value::Object(responses)
+}
+
+fn name_of(status: u16) -> String {
+    format!("Problem{status}")
+}
+
+/// Gives each operation the problems of its route, and `render` the options as query parameters.
+fn complete_operations(document: &mut Value) {
+    let paths = document["paths"].as_object_mut().expect("there are paths");
+    for (path, item) in paths {
+        let spec = ROUTES.iter().find(|spec| spec.path == path).expect("each documented path is a route");
+        for operation in item.as_object_mut().expect("a path item").values_mut() {
+            let responses = operation["responses"].as_object_mut().expect("there are responses");
+            for kind in kinds_of(spec) {
+                let status = kind.row().status;
+                let reference = json!({"$ref": format!("#/components/responses/{}", name_of(status))});
+                responses.insert(status.to_string(), reference);
+            }
+        }
+    }
+    let parameters: Vec<Value> = OPTIONS
+        .iter()
+        .map(|spec| {
+            let doc = format!("For text bodies: {}", spec.doc);
+            json!({"name": spec.name, "in": "query", "required": false, "description": doc, "schema": option_schema(spec)})
+        })
+        .collect();
+    document["paths"]["/render"]["post"]["parameters"] = Value::Array(parameters);
+}
+
+/// The refusals of a route: its own, and those that any route may give.
+fn kinds_of(spec: &RouteSpec) -> impl Iterator<Item = Kind> {
+    let everywhere = [Kind::InvalidHeader, Kind::Forbidden, Kind::MethodNotAllowed, Kind::Internal];
+    everywhere.into_iter().chain(spec.problems.iter().copied())
+}

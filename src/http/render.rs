@@ -1,0 +1,275 @@
+//! `POST /render`: Markdown in, safe HTML out.
+//!
+//! Small requests are parsed and rendered where they are read, in well under a millisecond. Larger ones are parsed,
+//! rendered and encoded on the blocking pool, so that a document of 10 MiB never delays another client's answer. The
+//! permit travels with the render and is given back when it is over, even if the client has gone.
+//!
+//! **Invariant:** both body forms give the same HTML (`json_and_text_bodies_render_the_same`).
+//! **Source:** RFC 9110 §8.3, §12.5.1, §15.5.16; W3C Linked Data Platform §7.1 (`Accept-Post`).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use mime::Mime;
+
+use super::HttpOptions;
+use super::body::{Body, BodyBudget, BodyLimits, SMALL_BODY_BYTES_MAX};
+use super::negotiate;
+use super::openapi::{RenderAnswer, RenderBody};
+use super::problem::Problem;
+use super::problem_kinds::Kind;
+use super::render_request::RenderRequest;
+use crate::limits::{Limits, RenderPermit};
+use crate::markdown::{self, Options, Policy};
+use crate::telemetry::Metrics;
+
+/// What `Accept-Post` says.
+const ACCEPT_POST: &str = "application/json, text/markdown, text/plain";
+
+/// Renders requests. A clone is a handle to the same gate, budget and metrics.
+#[derive(Clone, Debug)]
+pub(super) struct Renderer {
+    policy: Arc<Policy>,
+    budget: BodyBudget,
+    limits: Arc<Limits>,
+    metrics: Metrics,
+    text: BodyLimits,
+    json: BodyLimits,
+}
+
+/// Which form a body has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Json,
+    Text,
+}
+
+/// Which form the answer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AnswerForm {
+    Json,
+    Html,
+}
+
+/// Renders Markdown to safe HTML.
+#[utoipa::path(
+    post, path = "/render", tag = "render", operation_id = "render",
+    summary = "Render Markdown to safe HTML",
+    description = "Takes Markdown, finished or half-written, and answers with HTML that is safe to put on a page. \
+        Send JSON, or the bare source as `text/markdown` or `text/plain` with the options as query parameters. \
+        The answer is JSON, or the bare fragment where `Accept` prefers `text/html`. A source over 10 MiB comes back \
+        as an escaped `<pre class=\"djust-md-toobig\">`.",
+    request_body(content(
+        (RenderBody = "application/json", example = json!({"source": "Hello **world**\n", "options": {"provisional": false}})),
+        (String = "text/markdown", example = "Hello **world**\n"),
+        (String = "text/plain", example = "Hello **world**\n"),
+    ), description = "The source and how to render it."),
+    responses((status = 200, description = "The HTML", content(
+        (RenderAnswer = "application/json", example = json!({"html": "<p>Hello <strong>world</strong></p>\n"})),
+        (String = "text/html", example = "<p>Hello <strong>world</strong></p>\n"),
+    ))),
+)]
+pub(super) async fn render(
+    request: HttpRequest,
+    payload: web::Payload,
+    renderer: web::Data<Renderer>,
+) -> Result<HttpResponse, Problem> {
+    let form = Form::of(request.headers().get(header::CONTENT_TYPE))?;
+    let answer =
+        [AnswerForm::Json, AnswerForm::Html][negotiate::media(request.headers(), &["application/json", "text/html"])];
+    let body = renderer.budget.read(request.headers(), payload, renderer.body_limits(form)).await?;
+    let rendered = renderer.answer(form, request.query_string(), body, answer).await?;
+    let mut response = HttpResponse::Ok();
+    response.content_type(answer.media_type()).insert_header((header::VARY, "Accept"));
+    if answer == AnswerForm::Html {
+        // For whoever opens the fragment itself: it runs nothing and asks for nothing.
+        response.insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"));
+    }
+    Ok(response.body(rendered))
+}
+
+impl Renderer {
+    /// A renderer under the operator's options.
+    pub(super) fn new(options: &HttpOptions, limits: Arc<Limits>, metrics: Metrics) -> Self {
+        let limits_of = |bytes_max| BodyLimits { bytes_max, timeout: options.body_timeout };
+        Self {
+            policy: Arc::new(options.policy.clone()),
+            budget: BodyBudget::new(options.bodies_in_flight_bytes_max),
+            limits,
+            metrics,
+            text: limits_of(options.render_body_bytes_max),
+            json: limits_of(options.render_json_bytes_max),
+        }
+    }
+
+    /// Reads a short body, for handlers that take one.
+    ///
+    /// # Errors
+    /// As [`BodyBudget::read`].
+    pub(super) async fn read(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+        bytes_max: usize,
+    ) -> Result<Body, Problem> {
+        let limits = BodyLimits { bytes_max, ..self.text };
+        self.budget.read(request.headers(), payload, limits).await
+    }
+
+    /// Renders one small source, within the gate.
+    ///
+    /// # Errors
+    /// `busy` where the gate is full.
+    pub(super) async fn small(&self, source: &str, options: Options) -> Result<String, Problem> {
+        let _permit = self.limits.render_gate.enter(source.len()).await?;
+        Ok(self.html(&RenderRequest { source: Cow::Borrowed(source), options }))
+    }
+
+    fn body_limits(&self, form: Form) -> BodyLimits {
+        match form {
+            Form::Json => self.json,
+            Form::Text => self.text,
+        }
+    }
+
+    async fn answer(&self, form: Form, query: &str, body: Body, answer: AnswerForm) -> Result<Vec<u8>, Problem> {
+        if body.bytes.len() <= SMALL_BODY_BYTES_MAX {
+            let asked = form.parse(&body.bytes, query)?;
+            let permit = self.limits.render_gate.enter(asked.source.len()).await?;
+            if !permit.is_large() {
+                return Ok(answer.encode(self.html(&asked)));
+            }
+            return self.answer_large(asked.into_owned(), answer, permit).await;
+        }
+        let query = query.to_owned();
+        let asked = self.off_worker(move || form.parse(&body.bytes, &query).map(RenderRequest::into_owned)).await??;
+        let permit = self.limits.render_gate.enter(asked.source.len()).await?;
+        self.answer_large(asked, answer, permit).await
+    }
+
+    async fn answer_large(
+        &self,
+        asked: RenderRequest<'static>,
+        answer: AnswerForm,
+        permit: RenderPermit,
+    ) -> Result<Vec<u8>, Problem> {
+        let renderer = self.clone();
+        self.off_worker(move || {
+            let encoded = answer.encode(renderer.html(&asked));
+            drop(permit);
+            encoded
+        })
+        .await
+    }
+
+    fn html(&self, asked: &RenderRequest<'_>) -> String {
+        let began = Instant::now();
+        let html = markdown::render(&asked.source, &asked.options, &self.policy);
+        self.metrics.rendered(asked.source.len(), html.len(), began.elapsed());
+        html
+    }
+
+    async fn off_worker<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+        tokio::task::spawn_blocking(work).await.map_err(|error| {
+            self.metrics.panicked();
+            Problem::internal(format!("off the worker: {error}"))
+        })
+    }
+}
+
+impl Form {
+    /// Judges `Content-Type`.
+    fn of(content_type: Option<&HeaderValue>) -> Result<Self, Problem> {
+        let refuse = |detail: String| {
+            let problem = Problem::new(Kind::UnsupportedMediaType, detail).closing();
+            problem.header(HeaderName::from_static("accept-post"), HeaderValue::from_static(ACCEPT_POST))
+        };
+        let Some(value) = content_type else {
+            return Err(refuse(format!("Content-Type is missing; it takes one of {ACCEPT_POST}")));
+        };
+        let shown = || String::from_utf8_lossy(value.as_bytes()).chars().take(80).collect::<String>();
+        let media: Option<Mime> = value.to_str().ok().and_then(|text| text.parse().ok());
+        let media = media.ok_or_else(|| refuse(format!("`{}` is not a media type", shown())))?;
+        let form = match media.essence_str() {
+            "application/json" => Self::Json,
+            "text/markdown" | "text/plain" => Self::Text,
+            _ => return Err(refuse(format!("`{}` is not one of {ACCEPT_POST}", shown()))),
+        };
+        match media.get_param(mime::CHARSET) {
+            Some(charset) if charset != "utf-8" && !charset.as_str().eq_ignore_ascii_case("utf8") => Err(refuse(
+                format!("the charset is utf-8, not {}", charset.as_str().chars().take(40).collect::<String>()),
+            )),
+            _ => Ok(form),
+        }
+    }
+
+    fn parse<'a>(self, body: &'a [u8], query: &str) -> Result<RenderRequest<'a>, Problem> {
+        match self {
+            Self::Text => RenderRequest::from_text(body, query),
+            Self::Json if query.is_empty() => RenderRequest::from_json(body),
+            Self::Json => {
+                let name: String = query.split(['=', '&']).next().unwrap_or_default().chars().take(80).collect();
+                let detail = format!("the query parameter `{name}` is for text bodies; JSON bodies have `options`");
+                Err(Problem::new(Kind::InvalidOption, detail).naming(name))
+            }
+        }
+    }
+}
+
+impl AnswerForm {
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Html => "text/html; charset=utf-8",
+        }
+    }
+
+    fn encode(self, html: String) -> Vec<u8> {
+        match self {
+            Self::Html => html.into_bytes(),
+            Self::Json => {
+                // HTML has a quote to escape about every thirty bytes.
+                let mut json = Vec::with_capacity(html.len() + html.len() / 16 + 16);
+                json.extend_from_slice(b"{\"html\":");
+                serde_json::to_writer(&mut json, &html).expect("a Vec takes all that is written");
+                json.push(b'}');
+                json
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_media_types_are_taken_in_utf8_only() {
+        let check = |content_type: &'static str, expected: Option<Form>| {
+            let found = Form::of(Some(&HeaderValue::from_static(content_type)));
+            assert_eq!(found.as_ref().ok(), expected.as_ref(), "{content_type}");
+        };
+        check("application/json", Some(Form::Json));
+        check("Application/JSON; charset=UTF-8", Some(Form::Json));
+        check("text/markdown; charset=\"utf-8\"; variant=GFM", Some(Form::Text));
+        check("text/plain", Some(Form::Text));
+        check("text/plain;charset=utf8", Some(Form::Text));
+        check("text/plain; charset=iso-8859-1", None);
+        check("application/json; charset=utf-16", None);
+        check("text/html", None);
+        check("application/x-www-form-urlencoded", None);
+        check("markdown", None);
+        assert!(Form::of(None).is_err());
+    }
+
+    #[test]
+    fn json_answers_are_json() {
+        let html = "<p>\"a\" \\ \u{1f44d}\n</p>".to_owned();
+        let json: serde_json::Value = serde_json::from_slice(&AnswerForm::Json.encode(html.clone())).unwrap();
+        assert_eq!(json["html"], html);
+        assert_eq!(AnswerForm::Html.encode(html.clone()), html.into_bytes());
+    }
+}

@@ -1,0 +1,448 @@
+//! What a caller asks of `POST /render`, parsed from either form into one type.
+//!
+//! JSON is `{"source": "…", "options": {…}}`; text is the body itself with the options as query parameters. Both go
+//! through the renderer's one table of options. Nothing is guessed: what is unknown, doubled or mistyped is refused by
+//! name.
+//!
+//! A JSON string may hold lone surrogates as escapes, which no UTF-8 text can; each becomes U+FFFD, as it would in a
+//! browser. Text that is not UTF-8 is decoded as browsers do, with U+FFFD.
+//!
+//! **Invariant:** a lone surrogate is one U+FFFD (`lone_surrogates_become_replacement_characters`).
+//! **Source:** RFC 8259 §8.2 (lone surrogates); WHATWG Encoding §4.1 (replacement); WHATWG URL §5.1 (query strings).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::problem::Problem;
+use super::problem_kinds::Kind;
+use crate::markdown::Options;
+use crate::markdown::options::Value;
+
+/// A render to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RenderRequest<'a> {
+    /// The Markdown.
+    pub source: Cow<'a, str>,
+    /// How to render it.
+    pub options: Options,
+}
+
+impl<'a> RenderRequest<'a> {
+    /// Reads the JSON form.
+    ///
+    /// # Errors
+    /// `invalid-json` where it does not parse, `invalid-option` where it says something that is not understood.
+    pub(super) fn from_json(body: &'a [u8]) -> Result<Self, Problem> {
+        // serde_json judges neither UTF-8 nor control characters in strings that are read as bytes, so both are judged
+        // here.
+        let text = std::str::from_utf8(body).map_err(|error| {
+            Problem::new(Kind::InvalidJson, format!("the byte at offset {} is not UTF-8", error.valid_up_to()))
+        })?;
+        if let Some(at) = control_in_string(body) {
+            let detail = format!("an unescaped control character at offset {at}");
+            return Err(Problem::new(Kind::InvalidJson, detail));
+        }
+        let mut fields = Fields { source: None, options: None, at: "", refusal: None };
+        let mut json = serde_json::Deserializer::from_str(text);
+        let parsed = json.deserialize_map(&mut fields).and_then(|()| json.end());
+        match (parsed, fields.refusal) {
+            (Ok(()), _) => {}
+            (Err(_), Some(refusal)) => return Err(refusal),
+            (Err(error), None) if error.is_data() => return Err(mistyped(fields.at)),
+            (Err(error), None) => return Err(Problem::new(Kind::InvalidJson, error.to_string())),
+        }
+        let source = fields.source.ok_or_else(|| refuse("source", "`source` is missing"))?;
+        Ok(Self { source, options: fields.options.unwrap_or_default() })
+    }
+
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// `invalid-option` where the query says something that is not understood.
+    pub(super) fn from_text(body: &'a [u8], query: &str) -> Result<Self, Problem> {
+        Ok(Self { options: options_from_query(query)?, source: String::from_utf8_lossy(body) })
+    }
+
+    /// The same, independent of the body it was read from.
+    pub(super) fn into_owned(self) -> RenderRequest<'static> {
+        RenderRequest { source: Cow::Owned(self.source.into_owned()), options: self.options }
+    }
+}
+
+/// Reads options from a query string.
+///
+/// # Errors
+/// `invalid-option`, naming the parameter.
+pub(super) fn options_from_query(query: &str) -> Result<Options, Problem> {
+    let mut options = Options::default();
+    let mut seen = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode(name);
+        options.set(&name, Value::Raw(&decode(value)))?;
+        if seen.contains(&name) {
+            return Err(twice(&name));
+        }
+        seen.push(name);
+    }
+    Ok(options)
+}
+
+/// Decodes one name or value of a query string: `+` is a space, `%XX` a byte, and the bytes UTF-8.
+pub(super) fn decode(text: &str) -> String {
+    let spaced = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+}
+
+fn refuse(name: &str, detail: impl Into<Cow<'static, str>>) -> Problem {
+    Problem::new(Kind::InvalidOption, detail).naming(name.chars().take(80).collect::<String>())
+}
+
+fn twice(name: &str) -> Problem {
+    refuse(name, format!("`{name}` is given twice"))
+}
+
+/// Where a string holds a control character that JSON wants escaped.
+fn control_in_string(body: &[u8]) -> Option<usize> {
+    // Compact JSON holds none at all, which one pass over whole words tells.
+    body.iter().any(|byte| *byte < 0x20).then_some(())?;
+    let (mut quoted, mut escaped) = (false, false);
+    body.iter().position(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        quoted && *byte < 0x20
+    })
+}
+
+/// What stands at the place `at` is valid JSON of the wrong type.
+fn mistyped(at: &'static str) -> Problem {
+    match at {
+        "source" => refuse(at, "`source` takes a string"),
+        "options" => refuse(at, "`options` takes an object"),
+        _ => refuse("source", "the body is to be an object with `source`, a string, and `options`, an object"),
+    }
+}
+
+/// The fields of the JSON form as they are found. A refusal of ours waits in `refusal` while serde unwinds with an error
+/// of its own, which then does not matter.
+struct Fields<'a> {
+    source: Option<Cow<'a, str>>,
+    options: Option<Options>,
+    at: &'static str,
+    refusal: Option<Problem>,
+}
+
+impl<'de> Fields<'de> {
+    fn refuse<E: de::Error>(&mut self, problem: Problem) -> E {
+        self.refusal = Some(problem);
+        E::custom("refused")
+    }
+
+    fn read_source<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<(), A::Error> {
+        self.at = "source";
+        if self.source.is_some() {
+            return Err(self.refuse(twice("source")));
+        }
+        self.source = Some(map.next_value::<Wtf8<'de>>()?.0);
+        Ok(())
+    }
+
+    fn read_options<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<(), A::Error> {
+        self.at = "options";
+        if self.options.is_some() {
+            return Err(self.refuse(twice("options")));
+        }
+        map.next_value_seed(OptionsField(self))
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Fields<'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a `source`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            match &*name {
+                "source" => self.read_source(&mut map)?,
+                "options" => self.read_options(&mut map)?,
+                _ => {
+                    let short: String = name.chars().take(80).collect();
+                    let detail = format!("unknown field `{short}`; there are `source` and `options`");
+                    return Err(self.refuse(refuse(&short, detail)));
+                }
+            }
+            self.at = "";
+        }
+        Ok(())
+    }
+}
+
+/// The value of `options`: each goes through the renderer's table.
+struct OptionsField<'f, 'de>(&'f mut Fields<'de>);
+
+impl<'de> DeserializeSeed<'de> for OptionsField<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OptionsField<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of options")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut options = Options::default();
+        let mut seen: Vec<Cow<'de, str>> = Vec::new();
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            let found: Found<'de> = map.next_value()?;
+            if let Err(error) = options.set(&name, found.as_value()) {
+                return Err(self.0.refuse(error.into()));
+            }
+            if seen.contains(&name) {
+                return Err(self.0.refuse(twice(&name)));
+            }
+            seen.push(name);
+        }
+        self.0.options = Some(options);
+        Ok(())
+    }
+}
+
+/// One JSON value as options take it.
+enum Found<'a> {
+    Text(Cow<'a, str>),
+    Bool(bool),
+    Other(&'static str),
+}
+
+impl Found<'_> {
+    fn as_value(&self) -> Value<'_> {
+        match self {
+            Self::Text(text) => Value::Str(text),
+            Self::Bool(on) => Value::Bool(*on),
+            Self::Other(name) => Value::Other(name),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Found<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FoundVisitor)
+    }
+}
+
+struct FoundVisitor;
+
+impl<'de> Visitor<'de> for FoundVisitor {
+    type Value = Found<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E: de::Error>(self, on: bool) -> Result<Self::Value, E> {
+        Ok(Found::Bool(on))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Found::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Found::Other("number"))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Found::Other("number"))
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Found::Other("number"))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(Found::Other("null"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Found::Other("array"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Found::Other("object"))
+    }
+}
+
+/// A JSON string that may hold lone surrogates. serde_json hands strings that are read as bytes out as WTF-8.
+struct Wtf8<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Wtf8<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(Wtf8Visitor)
+    }
+}
+
+struct Wtf8Visitor;
+
+impl<'de> Visitor<'de> for Wtf8Visitor {
+    type Value = Wtf8<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_bytes<E: de::Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+        Ok(Wtf8(std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(replace_surrogates(bytes)), Cow::Borrowed)))
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        let text = std::str::from_utf8(bytes).map_or_else(|_| replace_surrogates(bytes), str::to_owned);
+        Ok(Wtf8(Cow::Owned(text)))
+    }
+}
+
+/// WTF-8 to UTF-8: each surrogate, three bytes that begin `ED A0`…`ED BF`, becomes one U+FFFD.
+fn replace_surrogates(wtf8: &[u8]) -> String {
+    let mut text = String::with_capacity(wtf8.len());
+    let mut rest = wtf8;
+    loop {
+        match std::str::from_utf8(rest) {
+            Ok(valid) => {
+                text.push_str(valid);
+                return text;
+            }
+            Err(error) => {
+                let (valid, from_fault) = rest.split_at(error.valid_up_to());
+                text.push_str(&String::from_utf8_lossy(valid));
+                text.push(char::REPLACEMENT_CHARACTER);
+                rest = from_fault.get(3..).unwrap_or_default();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(body: &str) -> Result<RenderRequest<'_>, Problem> {
+        RenderRequest::from_json(body.as_bytes())
+    }
+
+    fn check_refused(result: Result<RenderRequest<'_>, Problem>, kind: Kind, detail: &str) {
+        let problem = result.expect_err(detail);
+        assert_eq!(problem.kind(), kind, "{problem}");
+        assert!(problem.to_string().contains(detail), "{problem}, expected {detail}");
+    }
+
+    #[test]
+    fn both_forms_say_the_same() {
+        let body = r##"{"options": {"math": true, "tail": "complete", "id_prefix": "r1-"}, "source": "# a"}"##;
+        let from_text = RenderRequest::from_text(b"# a", "math=true&tail=complete&id_prefix=r1-").unwrap();
+        assert_eq!(json(body).unwrap(), from_text);
+        assert!(from_text.options.math);
+        assert_eq!(json(r#"{"source":""}"#).unwrap().options, Options::default());
+    }
+
+    #[test]
+    fn lone_surrogates_become_replacement_characters() {
+        for (body, expected) in [
+            (r#"{"source":"a\ud83db"}"#, "a\u{fffd}b"),
+            (r#"{"source":"\udc00"}"#, "\u{fffd}"),
+            (r#"{"source":"\ud83d\ud83d\udc4d"}"#, "\u{fffd}\u{1f44d}"),
+            (r#"{"source":"\ud83d\n\udfff."}"#, "\u{fffd}\n\u{fffd}."),
+            (r#"{"source":"\ud83d\udc4d ü"}"#, "\u{1f44d} ü"),
+        ] {
+            assert_eq!(json(body).unwrap().source, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_source_without_escapes_is_not_copied() {
+        assert!(matches!(json(r#"{"source":"plain ü"}"#).unwrap().source, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_decoded_as_browsers_do() {
+        let decoded = RenderRequest::from_text(b"a\xffb\xe2\x82c", "").unwrap();
+        assert_eq!(decoded.source, "a\u{fffd}b\u{fffd}c");
+    }
+
+    #[test]
+    fn json_that_does_not_parse_is_told_from_json_that_says_the_wrong_thing() {
+        for (body, detail) in [
+            ("", "EOF"),
+            ("{", "EOF"),
+            (r#"{"source":"a"} x"#, "trailing"),
+            (r#"{"source":nul}"#, "expected"),
+            (r#"{"source":"a""#, "EOF"),
+            (r#"{"source":"\x"}"#, "escape"),
+            ("{\"source\":\"\n\"}", "control character at offset 11"),
+            ("{\n\"source\":\"\\\"\\\\\t\"}", "control character at offset 16"),
+        ] {
+            check_refused(json(body), Kind::InvalidJson, detail);
+        }
+        check_refused(RenderRequest::from_json(b"{\"source\":\"\xff\"}"), Kind::InvalidJson, "offset 11");
+    }
+
+    #[test]
+    fn what_is_unknown_doubled_or_mistyped_is_named() {
+        for (body, detail) in [
+            ("[]", "an object with `source`"),
+            ("null", "an object with `source`"),
+            ("{}", "`source` is missing"),
+            (r#"{"source":1}"#, "`source` takes a string"),
+            (r#"{"source":null}"#, "`source` takes a string"),
+            (r#"{"source":["a"]}"#, "`source` takes a string"),
+            (r#"{"source":"a","options":null}"#, "`options` takes an object"),
+            (r#"{"source":"a","options":[]}"#, "`options` takes an object"),
+            (r#"{"source":"a","sauce":"b"}"#, "unknown field `sauce`"),
+            (r#"{"source":"a","source":"b"}"#, "`source` is given twice"),
+            (r#"{"source":"a","options":{},"options":{}}"#, "`options` is given twice"),
+            (r#"{"source":"a","options":{"tablse":true}}"#, "unknown option `tablse`"),
+            (r#"{"source":"a","options":{"tables":"true"}}"#, "`tables` takes `true` or `false`"),
+            (r#"{"source":"a","options":{"tables":{"a":[1]}}}"#, "not a JSON object"),
+            (r#"{"source":"a","options":{"math":true,"math":true}}"#, "`math` is given twice"),
+        ] {
+            check_refused(json(body), Kind::InvalidOption, detail);
+        }
+        for (query, detail) in [
+            ("maths=true", "unknown option `maths`"),
+            ("math", "`math` takes"),
+            ("math=1&math=0", "`math` is given twice"),
+            ("link_rel=stylesheet", "`link_rel` takes"),
+        ] {
+            check_refused(RenderRequest::from_text(b"", query), Kind::InvalidOption, detail);
+        }
+    }
+
+    #[test]
+    fn queries_are_decoded_as_forms_are() {
+        let options = options_from_query("link_rel=nofollow+ugc&&id%5Fprefix=a%2D&math=1").unwrap();
+        assert_eq!((options.link_rel.as_str(), options.id_prefix.as_str(), options.math), ("nofollow ugc", "a-", true));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_and_not_followed() {
+        let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
+        let body = format!(r#"{{"source":"a","options":{{"math":{open}{close}}}}}"#);
+        check_refused(json(&body), Kind::InvalidOption, "not a JSON array");
+    }
+}

@@ -1,0 +1,147 @@
+//! Every path on one screen.
+//!
+//! **Invariant:** each path answers the methods of its row and no other, on the surface of its row
+//! (`each_route_answers_its_methods_and_no_other`).
+//! **Source:** PROTOCOL of the service, "Tokens, keys, origins" (`RILLMARK_INTERNAL_LISTEN`); RFC 9110 §9.3, §15.5.6.
+
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::from_fn;
+use actix_web::{Error, HttpRequest, HttpResponse, Resource, web};
+
+use super::access_log::Watched;
+use super::frame::frame;
+use super::problem::Problem;
+use super::problem_kinds::Kind;
+use super::{Http, docs, health, pages, problem_pages, render};
+
+/// Which listeners serve a route when there are internal ones. Without them, all serve all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// The public listeners, and the internal ones too.
+    Public,
+    /// The internal listeners only.
+    Internal,
+}
+
+/// One path.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteSpec {
+    /// The pattern.
+    pub path: &'static str,
+    /// The methods, as `Allow` lists them.
+    pub allow: &'static str,
+    /// Who serves it.
+    pub surface: Surface,
+    /// The refusals of its own, besides those that any route may give.
+    pub problems: &'static [Kind],
+}
+
+const GET: &str = "GET, HEAD, OPTIONS";
+
+const fn open(path: &'static str, problems: &'static [Kind]) -> RouteSpec {
+    RouteSpec { path, allow: GET, surface: Surface::Public, problems }
+}
+
+const fn internal(path: &'static str) -> RouteSpec {
+    RouteSpec { path, allow: GET, surface: Surface::Internal, problems: &[] }
+}
+
+/// What reading and rendering a body may refuse.
+const RENDERING: &[Kind] = &[
+    Kind::InvalidJson,
+    Kind::InvalidOption,
+    Kind::UnsupportedMediaType,
+    Kind::BodyTooLarge,
+    Kind::Unauthorized,
+    Kind::RateLimited,
+    Kind::Busy,
+    Kind::Timeout,
+];
+
+/// All paths. `/` also takes `POST` where it offers a live render.
+pub const ROUTES: &[RouteSpec] = &[
+    RouteSpec { path: "/render", allow: "POST, OPTIONS", surface: Surface::Internal, problems: RENDERING },
+    open("/healthz", &[]),
+    open("/readyz", &[Kind::Draining]),
+    internal("/metrics"),
+    internal("/openapi.json"),
+    internal("/docs"),
+    internal("/docs/"),
+    RouteSpec { path: "/docs/{file}", allow: GET, surface: Surface::Internal, problems: &[Kind::NotFound] },
+    open("/", &[]),
+    open("/assets/{file}", &[Kind::NotFound]),
+    open("/problems", &[]),
+    open("/problems/{slug}", &[Kind::NotFound]),
+];
+
+/// Adds the routes of `surface` to an application. `alone`: there are no internal listeners, so public ones serve all.
+pub(super) fn configure(app: &mut web::ServiceConfig, http: &Http, surface: Surface, alone: bool) {
+    let whole = alone || surface == Surface::Internal;
+    http.share(app, whole);
+    app.service(get("/healthz", health::healthz));
+    app.service(get("/readyz", health::readyz));
+    app.service(get("/assets/{file}", pages::asset));
+    app.service(get("/problems", problem_pages::list));
+    app.service(get("/problems/{slug}", problem_pages::page));
+    if whole {
+        app.service(resource("/render", "POST, OPTIONS").route(web::post().to(render::render)));
+        app.service(get("/metrics", health::metrics));
+        app.service(get("/openapi.json", docs::openapi));
+        app.service(get("/docs", docs::to_folder));
+        app.service(get("/docs/", docs::index));
+        app.service(get("/docs/{file}", docs::file));
+    }
+    if http.front_page(whole).live {
+        let front = resource("/", "GET, HEAD, POST, OPTIONS");
+        let front = front.route(web::get().to(pages::index)).route(web::head().to(pages::index));
+        app.service(front.route(web::post().to(pages::index_form)));
+    } else {
+        app.service(get("/", pages::index));
+    }
+    app.default_service(web::route().to(not_found).wrap(from_fn(frame)));
+}
+
+/// The pattern that a request matched, as the label of logs and metrics: one word for all that matched none.
+pub(super) fn pattern_of(request: &HttpRequest) -> String {
+    request.match_pattern().unwrap_or_else(|| "unmatched".to_owned())
+}
+
+/// A path with one handler for `GET` and `HEAD`.
+fn get<F, Args>(path: &'static str, handler: F) -> Resource<impl Framed>
+where
+    F: actix_web::Handler<Args> + Clone,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: actix_web::Responder + 'static,
+{
+    resource(path, GET).route(web::get().to(handler.clone())).route(web::head().to(handler))
+}
+
+/// A path inside the frame that answers `OPTIONS` and refuses every method it has no route for.
+fn resource(path: &'static str, allow: &'static str) -> Resource<impl Framed> {
+    let refuse = move || async move {
+        let problem = Problem::new(Kind::MethodNotAllowed, format!("this path takes {allow}"));
+        Err::<HttpResponse, _>(problem.header(header::ALLOW, HeaderValue::from_static(allow)))
+    };
+    let tell = move || async move { HttpResponse::NoContent().insert_header((header::ALLOW, allow)).finish() };
+    web::resource(path)
+        .route(web::method(actix_web::http::Method::OPTIONS).to(tell))
+        .default_service(web::to(refuse))
+        .wrap(from_fn(frame))
+}
+
+/// What a resource inside the frame is to actix.
+trait Framed:
+    ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<Watched>, Error = Error, InitError = ()>
+{
+}
+
+impl<T> Framed for T where
+    T: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<Watched>, Error = Error, InitError = ()>
+{
+}
+
+async fn not_found(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let path: String = request.path().chars().take(80).collect();
+    Err(Problem::new(Kind::NotFound, format!("there is nothing at `{path}`")))
+}
