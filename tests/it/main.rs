@@ -29,6 +29,8 @@ mod problems;
 mod readme;
 /// `POST /render`.
 mod render;
+/// The literal examples of the documents that the renderer grew from.
+mod seed;
 /// The example of variables equals the table of settings.
 mod settings;
 /// The examples of the specifications.
