@@ -65,7 +65,7 @@ pub struct Options {
     pub heading_ids: bool,
     /// Which images are loaded.
     pub images: Images,
-    /// `rel` of links that leave the site: tokens of [`LINK_REL_TOKENS`] between single spaces, or empty.
+    /// `rel` of links that leave the site: distinct tokens of [`LINK_REL_TOKENS`] between single spaces, or empty.
     pub link_rel: String,
     /// How cell alignment is written.
     pub table_align: TableAlign,
@@ -232,7 +232,9 @@ pub const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         name: "link_rel",
-        kind: Kind::Text("tokens of `nofollow ugc sponsored noopener noreferrer external`, separated by single spaces"),
+        kind: Kind::Text(
+            "tokens of `nofollow ugc sponsored noopener noreferrer external`, each once, separated by single spaces",
+        ),
         default: "",
         doc: "`rel` on links that leave the site.",
     },
@@ -315,7 +317,7 @@ impl Options {
 
     fn set_text(&mut self, name: &'static str, text: &str) -> bool {
         let ok = match name {
-            "link_rel" => text.is_empty() || text.split(' ').all(|token| LINK_REL_TOKENS.contains(&token)),
+            "link_rel" => text.is_empty() || are_distinct_rel_tokens(text),
             _ => text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
         };
         if ok {
@@ -324,6 +326,15 @@ impl Options {
         }
         ok
     }
+}
+
+/// Every link carries them, so a token that comes twice would be a way to make much of little.
+fn are_distinct_rel_tokens(text: &str) -> bool {
+    let mut left = LINK_REL_TOKENS.to_vec();
+    text.split(' ').all(|token| {
+        let found = left.iter().position(|known| *known == token);
+        found.map(|i| left.swap_remove(i)).is_some()
+    })
 }
 
 fn parse_bool(value: Value<'_>) -> Option<bool> {
@@ -410,5 +421,7 @@ mod tests {
         let mut options = Options::default();
         assert!(options.set("link_rel", Value::Str("nofollow  ugc")).is_err());
         assert!(options.set("link_rel", Value::Str("stylesheet")).is_err());
+        assert!(options.set("link_rel", Value::Str("ugc ugc")).is_err());
+        assert!(options.set("link_rel", Value::Str(&LINK_REL_TOKENS.join(" "))).is_ok());
     }
 }

@@ -5,6 +5,8 @@
     reason = "a test fails by panicking, and reads the switches of the test run from the environment"
 )]
 
+/// What the bounds leave to the parser grows with the source.
+mod bounds;
 /// The binary from outside: help, exit codes, what it prints.
 mod cli;
 /// The examples of CommonMark and GFM.

@@ -65,6 +65,30 @@ impl Place {
         matches!(self.now, Now::Fence(_))
     }
 
+    /// Takes in an empty line, if it has only its usual effect here.
+    #[inline]
+    pub(super) fn pass_blank(&mut self) -> bool {
+        if self.is_exempt() {
+            return false;
+        }
+        self.after_blank = true;
+        self.in_html = false;
+        true
+    }
+
+    /// Takes in a line that begins at its first column with a text's byte, if it has only its usual effect here.
+    #[inline]
+    pub(super) fn pass_text(&mut self) -> bool {
+        match self.now {
+            Now::Top | Now::Lost => {}
+            Now::Inside if self.after_blank => self.now = Now::Top,
+            Now::Inside => {}
+            Now::Fence(_) | Now::Unsure { .. } | Now::Html(_) => return false,
+        }
+        self.after_blank = false;
+        true
+    }
+
     /// Takes in a line of the fence.
     pub(super) fn read_in_fence(&mut self, line: &[u8]) {
         if let Now::Fence(fence) = self.now {

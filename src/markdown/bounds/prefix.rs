@@ -48,6 +48,12 @@ enum Token {
 }
 
 impl Prefix {
+    /// Whether a part of the line was counted already.
+    #[inline]
+    pub(super) fn is_begun(&self) -> bool {
+        self.at > 0 || self.state != State::Head
+    }
+
     /// Counts on. `line` is all of the line so far, without its line feed; `finished` says that the line feed came.
     /// Tells whether a bound is exceeded.
     pub(super) fn advance(&mut self, line: &[u8], finished: bool) -> bool {

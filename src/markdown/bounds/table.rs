@@ -18,6 +18,12 @@ impl Table {
         self.missing
     }
 
+    /// Whether a table may be open.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        self.columns > 0
+    }
+
     /// The table, if one was open, is over.
     pub(super) fn end(&mut self) {
         self.columns = 0;
