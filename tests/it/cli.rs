@@ -137,6 +137,8 @@ fn render_takes_every_option_and_the_policy() {
         let output = run(rillmark(&[&["render"], arguments].concat()).write_stdin(source), 0);
         assert_eq!(stdout(&output), expected, "{arguments:?}");
     };
+    check(&["--provisional"], "a\n\n**b", "<p>a</p>\n<p class=\"djust-md-provisional\">**b</p>");
+    check(&["--provisional", "--tail=complete", "--dense"], "a\n\n**b", "<p>a</p><p><strong>b</strong></p>");
     check(&["--strikethrough=false"], "~~a~~", "<p>~~a~~</p>\n");
     check(&["--strikethrough"], "~~a~~", "<p><del>a</del></p>\n");
     check(&["--dense", "--heading-ids", "--id-prefix", "r1-"], "# A", "<h1 id=\"user-content-r1-a\">A</h1>");
