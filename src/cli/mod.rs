@@ -1,4 +1,4 @@
-//! The command line: `render`, `config` and `healthcheck`.
+//! The command line: `rillmark` alone serves; `render`, `config`, `healthcheck` and `openapi` help around it.
 //!
 //! Exit codes: 0 done; 1 it failed, and standard error says why; 2 the command line is wrong; 78 the settings are.
 //!
@@ -10,6 +10,7 @@ mod arguments;
 mod healthcheck;
 mod out;
 mod render;
+mod serve;
 mod settings;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use clap::{ArgMatches, Command};
 
 use self::arguments::{flags, setting_args};
 use crate::config::{Config, Environment, Mistakes, Settings};
+use crate::http::OPENAPI_DOCUMENT;
 
 /// It failed, and standard error says why.
 const FAILURE: u8 = 1;
@@ -73,10 +75,12 @@ pub fn main() -> ExitCode {
 
 fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     match matches.subcommand() {
+        None => serve::run(&read_settings(matches)),
+        Some(("openapi", _)) => Ok(out::say(&OPENAPI_DOCUMENT)),
         Some(("render", render)) => render::run(render, &read_settings(matches)),
         Some(("config", config)) => settings::run(config, &read_settings(matches)),
         Some(("healthcheck", check)) => healthcheck::run(check, &read_settings(matches)),
-        _ => unreachable!("the parser demands one of these"),
+        Some((name, _)) => unreachable!("the parser knows no command {name}"),
     }
 }
 
@@ -88,16 +92,16 @@ fn read_settings(matches: &ArgMatches) -> Settings {
 fn command() -> Command {
     Command::new("rillmark")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Markdown to safe HTML as a service")
+        .about("Markdown to safe HTML as a service. Without a command it serves.")
         .after_long_help(AFTER_HELP)
         .after_help("--help says more of each. Exit codes: 0 done, 1 failed, 2 wrong command line, 78 wrong settings.")
         .max_term_width(120)
         .disable_help_subcommand(true)
-        .subcommand_required(true)
         .args(setting_args(|_| true))
         .subcommand(render::command())
         .subcommand(settings::command())
         .subcommand(healthcheck::command())
+        .subcommand(Command::new("openapi").about("Print the API document, as the service serves it at /openapi.json"))
 }
 
 /// The settings, checked; what was only odd about them goes to standard error.

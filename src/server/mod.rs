@@ -194,19 +194,20 @@ impl Server {
     }
 }
 
-/// Resolves on the first SIGTERM or SIGINT.
+/// Takes SIGTERM and SIGINT over, from now on; the future is ready at the first of either. Needs a tokio runtime.
 ///
 /// # Errors
 /// What the system says when the handlers cannot be set.
-pub async fn terminated() -> io::Result<()> {
+pub fn terminated() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let name = tokio::select! {
-        _ = term.recv() => "SIGTERM",
-        _ = int.recv() => "SIGINT",
-    };
-    tracing::info!(signal = name, "told to stop");
-    Ok(())
+    Ok(async move {
+        let name = tokio::select! {
+            _ = term.recv() => "SIGTERM",
+            _ = int.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "told to stop");
+    })
 }
 
 /// What each worker builds its application and its connections from.

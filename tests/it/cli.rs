@@ -43,7 +43,9 @@ fn help_lists_every_setting() {
             let variable = format!("[env: {}]", setting.variable());
             assert_eq!(help.contains(&variable), option == "--help", "{option}: {variable}");
         }
-        for word in ["render", "config", "healthcheck", "--api-keys-file", "--config", "Exit codes", "Limits:"] {
+        for word in
+            ["render", "config", "healthcheck", "openapi", "--api-keys-file", "--config", "Exit codes", "Limits:"]
+        {
             assert!(help.contains(word), "{option}: {word}");
         }
     }
@@ -155,6 +157,11 @@ fn render_takes_every_option_and_the_policy() {
     run(rillmark(&["render", "--url-schemes", "javascript"]).write_stdin(""), 78);
     // Settings that have no say in a render do not stop it.
     run(rillmark(&["render"]).env("PORT", "80").write_stdin(""), 0);
+}
+
+#[test]
+fn openapi_prints_the_document() {
+    assert_eq!(stdout(&run(&mut rillmark(&["openapi"]), 0)), rillmark::http::OPENAPI_DOCUMENT.as_str());
 }
 
 #[test]

@@ -27,6 +27,8 @@ mod oracle;
 mod oracle_laws;
 /// Refusals, paths and methods.
 mod problems;
+/// The service as a process: its start, its answers, its end.
+mod process;
 /// The README's tables and examples are what the code says.
 mod readme;
 /// `POST /render`.

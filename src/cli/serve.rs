@@ -1,0 +1,39 @@
+//! `rillmark` alone: settings, logs, sockets, say what listens where, serve until a signal, drain.
+//!
+//! **Source:** signal(7): SIGTERM is how supervisors ask, SIGINT how people do.
+
+use std::io;
+use std::process::ExitCode;
+
+use super::Failure;
+use crate::config::Settings;
+use crate::server::{Server, terminated};
+use crate::telemetry::init_logs;
+
+pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
+    let config = settings.check()?;
+    init_logs(&config.log).map_err(|error| Failure::Other(error.to_string()))?;
+    for warning in &settings.warnings {
+        tracing::warn!(setting = warning.place, "{}", warning.fault);
+    }
+    let keys = config.options.auth.api_keys.len();
+    // The workers have threads of their own; this one only waits.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| cannot_serve(&error))?;
+    runtime.block_on(async {
+        let shutdown = terminated().map_err(|error| cannot_serve(&error))?;
+        let server = Server::bind(config.options).map_err(|error| Failure::Other(error.to_string()))?;
+        for address in server.local_addrs() {
+            tracing::info!(%address, api_keys = keys, version = env!("CARGO_PKG_VERSION"), "listening");
+        }
+        for address in server.internal_addrs() {
+            tracing::info!(%address, "listening for internal requests");
+        }
+        server.run_until(shutdown).await.map_err(|error| cannot_serve(&error))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn cannot_serve(error: &io::Error) -> Failure {
+    Failure::Other(format!("cannot serve: {error}"))
+}
