@@ -171,3 +171,120 @@ fn put_headers(response: &mut ServiceResponse<BoxBody>, context: &RequestContext
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+    use actix_web::{App, HttpResponse, web};
+
+    use super::*;
+    use crate::auth::AuthOptions;
+
+    /// Log lines, as they are written.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Lines {
+        fn capture(&self) -> tracing::subscriber::DefaultGuard {
+            let lines = self.clone();
+            let subscriber =
+                tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || lines.clone()).finish();
+            tracing::subscriber::set_default(subscriber)
+        }
+
+        fn of(&self, target: &str) -> Vec<serde_json::Value> {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            lines.filter(|line| line["target"] == target).collect()
+        }
+    }
+
+    async fn panics() -> HttpResponse {
+        panic!("by design");
+    }
+
+    macro_rules! service {
+        ($metrics:expr) => {
+            init_service(
+                App::new()
+                    .app_data(web::Data::new(Auth::new(AuthOptions::default())))
+                    .app_data(web::Data::new($metrics.clone()))
+                    .service(web::resource("/panics").route(web::get().to(panics)).wrap(from_fn(frame)))
+                    .service(
+                        web::resource("/never")
+                            .route(web::get().to(std::future::pending::<HttpResponse>))
+                            .wrap(from_fn(frame)),
+                    )
+                    .service(web::resource("/ok/{x}").route(web::get().to(|| async { "fine" })).wrap(from_fn(frame))),
+            )
+            .await
+        };
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_the_service_lives() {
+        let (metrics, lines) = (Metrics::new(), Lines::default());
+        let _guard = lines.capture();
+        let service = service!(metrics);
+        let answer = call_service(&service, TestRequest::get().uri("/panics").to_request()).await;
+        assert_eq!(answer.status(), 500);
+        let id = answer.headers().get("x-request-id").unwrap().to_str().unwrap().to_owned();
+        let body: serde_json::Value = serde_json::from_slice(&read_body(answer).await).unwrap();
+        assert_eq!((&body["type"], &body["instance"]), (&"/problems/internal".into(), &id.into()));
+        assert!(!body.to_string().contains("by design"));
+        let told = lines.of("rillmark::http::frame");
+        assert_eq!(told.len(), 1, "the cause is logged once: {told:?}");
+        assert!(told[0]["cause"].as_str().unwrap().contains("by design"));
+        assert!(metrics.text().contains("rillmark_panics_total 1"));
+        let answer = call_service(&service, TestRequest::get().uri("/ok/1").to_request()).await;
+        assert_eq!(read_body(answer).await, "fine");
+    }
+
+    #[tokio::test]
+    async fn each_request_is_one_access_line() {
+        let (metrics, lines) = (Metrics::new(), Lines::default());
+        let _guard = lines.capture();
+        let service = service!(metrics);
+        let request = TestRequest::get()
+            .uri("/ok/1?token=s3cret")
+            .insert_header(("authorization", "Bearer s3cret"))
+            .insert_header(("x-request-id", "mine"))
+            .insert_header(("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        read_body(call_service(&service, request.to_request()).await).await;
+        let gone = call_service(&service, TestRequest::get().uri("/never").to_request());
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(1), gone).await.is_err());
+        let told = lines.of("rillmark::access");
+        assert_eq!(told.len(), 2, "{told:?}");
+        for (field, expected) in [
+            ("method", serde_json::json!("GET")),
+            ("route", "/ok/{x}".into()),
+            ("path", "/ok/1".into()),
+            ("status", 200.into()),
+            ("bytes", 4.into()),
+            ("complete", true.into()),
+            ("request_id", "mine".into()),
+            ("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736".into()),
+            ("client", "local".into()),
+        ] {
+            assert_eq!(told[0][field], expected, "{field}");
+        }
+        assert!(told[0]["duration_ms"].is_f64());
+        assert_eq!((&told[1]["status"], &told[1]["complete"]), (&499.into(), &false.into()), "the client has gone");
+        assert!(!String::from_utf8(lines.0.lock().unwrap().clone()).unwrap().contains("s3cret"));
+    }
+}

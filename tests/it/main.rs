@@ -11,6 +11,8 @@ mod bounds;
 mod cli;
 /// The examples of CommonMark and GFM.
 mod commonmark;
+/// Abuse, each with its CWE.
+mod hardening;
 /// Liveness, readiness, pages, docs, and what is served where.
 mod health;
 /// A service for one test, and how to talk to it.
@@ -37,9 +39,13 @@ mod render;
 mod seed;
 /// The example of variables equals the table of settings.
 mod settings;
+/// The order of a shutdown.
+mod shutdown;
 /// The examples of the specifications.
 mod spec;
 /// The house law: who uses whom, how files open, how long things are.
 mod tidy;
+/// Unix sockets.
+mod uds;
 /// What leaves the renderer, seen as a browser sees it.
 mod writer;
