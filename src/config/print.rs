@@ -1,6 +1,6 @@
 //! Settings in print: the effective ones with where each comes from, and the documents made from the table.
 //!
-//! **Invariant:** what [`toml`] and [`env`] print is read back as the same settings, secrets aside
+//! **Invariant:** what [`toml()`] and [`env()`] print is read back as the same settings, secrets aside
 //! (`printed_settings_are_read_back`).
 
 use std::fmt::Write as _;

@@ -2,7 +2,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a test fails by panicking, and reads the switches of the test run from the environment"
+    clippy::print_stderr,
+    reason = "a test fails by panicking, says what it skips, and reads the switches of the test run from the environment"
 )]
 
 /// What the bounds leave to the parser grows with the source.

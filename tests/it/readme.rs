@@ -3,12 +3,18 @@
 //! `RILLMARK_BLESS=1 cargo test --test it readme` writes the tables, and the answers of the examples, anew.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use rillmark::http::KINDS;
+use rillmark::limits::LimitsOptions;
 use rillmark::markdown::options::OPTIONS;
-use rillmark::telemetry::metrics::Metrics;
+use rillmark::telemetry::Metrics;
+
+use crate::helpers::spawn_app_with;
 
 /// One test at a time may write the file.
 static FILE: Mutex<()> = Mutex::new(());
@@ -62,6 +68,16 @@ fn the_table_of_options_is_the_renderers() {
 }
 
 #[test]
+fn the_table_of_problems_is_the_services() {
+    let rows = KINDS.iter().map(|row| {
+        let again = if row.retryable { "yes" } else { "no" };
+        [row.status.to_string(), format!("`{}`", row.slug), row.title.to_owned(), again.to_owned()]
+    });
+    let part = table(["status", "`/problems/…`", "title", "try again?"], rows);
+    hold(|readme| with_part(readme, "problems", &part));
+}
+
+#[test]
 fn the_table_of_metrics_is_what_is_served() {
     let metrics = Metrics::new();
     metrics.request("/render", "POST", 200, Duration::from_millis(1), 1);
@@ -93,6 +109,19 @@ fn the_table_of_settings_is_the_configs() {
     hold(|readme| with_part(readme, "settings", &rillmark::config::print::readme_table()));
 }
 
+/// Runs a command of the README against a service at `address` and gives what it printed, as if the service stood
+/// where the README says.
+fn answer(command: &str, address: SocketAddr) -> String {
+    let (printed, real) = ("127.0.0.1:8700", address.to_string());
+    let programs = Path::new(env!("CARGO_BIN_EXE_rillmark")).parent().unwrap();
+    let search = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let shell = Command::new("sh").arg("-c").arg(command.replace(printed, &real)).env("PATH", search).output();
+    let output = shell.unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{command}: {output:?}");
+    let text = String::from_utf8(output.stdout).unwrap().replace(&real, printed);
+    if text.is_empty() || text.ends_with('\n') { text } else { text + "\n" }
+}
+
 /// The README with the answer of each command of its `console` blocks written below it.
 fn answered(readme: &str, answer: impl Fn(&str) -> String) -> String {
     let mut out = String::new();
@@ -119,6 +148,19 @@ fn answered(readme: &str, answer: impl Fn(&str) -> String) -> String {
         out.push_str(line);
     }
     out
+}
+
+#[tokio::test]
+async fn the_examples_answer_as_printed() {
+    let app = spawn_app_with(|options| options.limits = LimitsOptions::default());
+    let address = app.address;
+    let held = tokio::task::spawn_blocking(move || {
+        hold(|readme| {
+            assert!(readme.matches("```console\n").count() >= 4, "the examples are gone");
+            answered(readme, |command| answer(command, address))
+        });
+    });
+    held.await.unwrap();
 }
 
 #[test]
