@@ -42,7 +42,6 @@ impl Settings {
         let (config, mut mistakes) = self.apply(|_| true);
         check_listeners(self, &config, &mut mistakes);
         check_images(self, &config, &mut mistakes);
-        check_drain(self, &config, &mut mistakes);
         if mistakes.is_empty() { Ok(config) } else { Err(Mistakes(mistakes)) }
     }
 
@@ -102,18 +101,6 @@ fn check_images(settings: &Settings, config: &Config, mistakes: &mut Vec<Mistake
             let fault = format!("{} can never match: {scheme} is not among the URL schemes", shown(prefix));
             mistakes.push(Mistake { place: settings.place("image_prefixes"), fault });
         }
-    }
-}
-
-fn check_drain(settings: &Settings, config: &Config, mistakes: &mut Vec<Mistake>) {
-    let server = &config.options.server;
-    if server.drain_delay > server.drain {
-        let fault = format!(
-            "expected at most the {} of drain_seconds, found {}",
-            server.drain.as_secs_f64(),
-            server.drain_delay.as_secs_f64()
-        );
-        mistakes.push(Mistake { place: settings.place("drain_delay_seconds"), fault });
     }
 }
 

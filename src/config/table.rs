@@ -273,7 +273,7 @@ pub const SETTINGS: &[Setting] = &[
         group: TIMES,
         kind: Kind::Seconds { min: 0, max: 3600, set: |c, time| c.options.server.drain_delay = time },
         default: Preset::Text("0.2"),
-        doc: "Of `drain_seconds`, how long connections are still accepted while `/readyz` already fails, so that load balancers see it first.",
+        doc: "Of `drain_seconds`, at most half of it, how long connections are still accepted while `/readyz` already fails, so that load balancers see it first.",
     },
     Setting {
         name: "log_format",

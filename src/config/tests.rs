@@ -231,7 +231,6 @@ fn what_cannot_stand_together_is_told() {
         &[("RILLMARK_INTERNAL_LISTEN", "127.0.0.1:8700")],
         "RILLMARK_INTERNAL_LISTEN: 127.0.0.1:8700 is listed twice",
     );
-    check(&[("RILLMARK_DRAIN_SECONDS", "0.1")], "RILLMARK_DRAIN_DELAY_SECONDS: expected at most the 0.1");
     let images = ("RILLMARK_IMAGE_PREFIXES", "http://cdn.example/");
     check(&[("RILLMARK_URL_SCHEMES", "https"), images], "http is not among the URL schemes");
     assert_eq!(variables_mistakes(&[("RILLMARK_LISTEN", "127.0.0.1:0,127.0.0.1:0")]), Vec::<String>::new());
