@@ -12,10 +12,9 @@ RUN mkdir -p src loadtest/src \
     && echo '//! Nothing yet.' > src/lib.rs \
     && printf '//! Nothing yet.\nfn main() {}\n' | tee src/main.rs > loadtest/src/main.rs \
     && cargo build --locked --profile $PROFILE --bin rillmark
-COPY openapi openapi
 COPY src src
 # `touch`: cargo goes by times, and the copies may be older than what was built above.
-RUN find src openapi -type f -exec touch {} + \
+RUN find src -type f -exec touch {} + \
     && cargo build --locked --profile $PROFILE --bin rillmark \
     && install -D target/$PROFILE/rillmark /out/usr/local/bin/rillmark
 
