@@ -70,7 +70,7 @@ impl fmt::Display for Mistake {
 }
 
 /// One setting as it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Value {
     /// Which one.
     pub setting: &'static Setting,
@@ -108,7 +108,7 @@ impl Settings {
             let origin = Box::new(move |key: &str| Origin::File { path: path.clone(), key: key.to_owned() });
             layers.push(Layer { origin, texts });
         }
-        let port = strings.get(PORT).and_then(|port| port.into_string().ok()).filter(|port| !port.is_empty());
+        let port = strings.get(PORT).map(|port| port.to_string_lossy().into_owned()).filter(|port| !port.is_empty());
         let values = SETTINGS.iter().map(|setting| {
             let found = layers.iter().find_map(|layer| layer.value(setting, &mut mistakes));
             found.unwrap_or_else(|| fallback(setting, port.as_deref(), &mut mistakes))
@@ -121,6 +121,18 @@ impl Settings {
     pub(super) fn place(&self, name: &str) -> String {
         let value = self.values.iter().find(|value| value.setting.name == name);
         value.map_or_else(|| name.to_owned(), Value::place)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Value");
+        shown.field("setting", &self.setting.name).field("origin", &self.origin);
+        if self.setting.is_secret() {
+            shown.finish_non_exhaustive()
+        } else {
+            shown.field("written", &self.written).finish()
+        }
     }
 }
 
@@ -155,7 +167,11 @@ impl Layer {
             refuse(format!("{} is set as well: keep one of the two", (self.origin)(setting.name)));
         }
         let text = match &self.texts[&file_name] {
-            Written::Text(path) => read_file(Path::new(path), SECRET_FILE_BYTES_MAX),
+            // What is no absolute path may be a secret in the wrong place: it is not repeated.
+            Written::Text(path) if path.starts_with('/') => read_file(Path::new(path), SECRET_FILE_BYTES_MAX)
+                .map_err(|fault| format!("cannot read {path}: {fault}")),
+            Written::Text(path) => read_file(Path::new(path), SECRET_FILE_BYTES_MAX)
+                .map_err(|fault| format!("cannot read the file of that name (not shown): {fault}")),
             Written::Items(_) => Err("expected the path of a file, found a list".to_owned()),
         };
         let text = text.map_err(refuse).unwrap_or_default();
@@ -235,9 +251,13 @@ fn read_settings_file(
         _ => return None,
     };
     let path = PathBuf::from(path);
-    let table = read_file(&path, FILE_BYTES_MAX).and_then(|text| {
-        let parsed = text.parse::<toml::Table>();
-        parsed.map_err(|error| format!("{} is not TOML: {}", path.display(), error.to_string().trim_end()))
+    let text = read_file(&path, FILE_BYTES_MAX).map_err(|fault| format!("cannot read {}: {fault}", path.display()));
+    let table = text.and_then(|text| {
+        text.parse::<toml::Table>().map_err(|error| {
+            // Not the error's own text: it quotes the line, and the line may hold a secret.
+            let line = text[..error.span().map_or(0, |span| span.start)].matches('\n').count() + 1;
+            format!("{} is not TOML: line {line}: {}", path.display(), error.message())
+        })
     });
     match table {
         Ok(table) => Some((path.clone(), keys_of(table, &path, mistakes))),

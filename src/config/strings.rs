@@ -45,12 +45,11 @@ impl Strings for BTreeMap<&str, &str> {
 /// # Errors
 /// Why there is none, for people.
 pub fn read_file(path: &Path, bytes_max: u64) -> Result<String, String> {
-    let told = |why: &dyn std::fmt::Display| format!("cannot read {}: {why}", path.display());
-    let file = File::open(path).map_err(|error| told(&error))?;
     let mut bytes = Vec::new();
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|error| told(&error))?;
+    let read = File::open(path).and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes));
+    read.map_err(|error| error.to_string())?;
     if bytes.len() as u64 > bytes_max {
-        return Err(told(&format_args!("it is longer than {bytes_max} bytes")));
+        return Err(format!("it is longer than {bytes_max} bytes"));
     }
-    String::from_utf8(bytes).map_err(|_| told(&"it is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }

@@ -128,11 +128,8 @@ fn a_settings_file_that_cannot_be_read_is_told() {
     let told = variables_mistakes(&[("RILLMARK_CONFIG", "/nonexistent/rillmark.toml")]);
     assert_eq!(told.len(), 1);
     assert!(told[0].starts_with("RILLMARK_CONFIG: cannot read /nonexistent/rillmark.toml: "), "{told:?}");
-    let told = Sources { file: Some("listen = \n"), ..Sources::default() }.mistakes();
-    assert!(
-        told[0].starts_with("--config: ") && told[0].contains("is not TOML") && told[0].contains("line 1"),
-        "{told:?}"
-    );
+    let told = Sources { file: Some("\nlisten = \n"), ..Sources::default() }.mistakes();
+    assert!(told[0].starts_with("--config: ") && told[0].contains("is not TOML: line 2: "), "{told:?}");
 }
 
 #[test]
@@ -197,6 +194,14 @@ fn secrets_are_never_shown() {
             assert!(!text.contains(key), "{key} in {text}");
         }
     }
+    let misplaced = Sources { variables: &[("RILLMARK_API_KEYS_FILE", good)], ..Sources::default() };
+    let broken = Sources { file: Some(&format!("# keys\napi_keys = [\"{good}\n")), ..Sources::default() };
+    for sources in [misplaced, broken] {
+        let settings = sources.read();
+        let told = settings.check().unwrap_err().to_string();
+        assert!(!told.contains(good) && !format!("{settings:?}").contains(good), "{told}");
+    }
+    assert!(!format!("{fine:?}").contains(good));
     assert!(print::toml(&settings).contains("# RILLMARK_API_KEYS\n# api_keys: 4 set, not shown\n"));
 }
 
