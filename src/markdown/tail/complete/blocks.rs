@@ -21,7 +21,7 @@ pub(super) fn is_ambiguous(leaf: &Leaf, text: &str, line: &str, options: &Option
     }
     let first_line = !text.contains('\n');
     is_rule_or_bullet(row)
-        || (!first_line && row.bytes().all(|byte| byte == b'='))
+        || (!first_line && row.starts_with('=') && is_only(row.trim_start_matches('='), b""))
         || is_number(row)
         || (options.tables && first_line && is_only(row, b"|"))
         || (options.task_lists && first_line && leaf.first_in_item && begins_box(row))

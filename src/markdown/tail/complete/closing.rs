@@ -101,7 +101,7 @@ impl Draft<'_> {
         if breaks {
             text.push(' ');
         }
-        let math = self.close_open(&mut text, &shown[..end]);
+        let math = self.close_open(&mut text, shown);
         let cut = math.as_ref().map_or(cut, |math| math.0);
         let mut hidden: Vec<_> =
             self.scan.hidden.iter().map(|&at| self.text.to_source(at)).map(|at| at..at + 1).collect();
@@ -168,7 +168,7 @@ impl Draft<'_> {
         let before = shown[from..start].chars().next_back().unwrap_or(' ');
         let after = shown[end..].chars().next().unwrap_or(' ');
         match run.marker {
-            b'~' => run.len == 2 && end - start == 2 && is_left_flanking(before, after),
+            b'~' => self.options.strikethrough && run.len == 2 && end - start == 2 && is_left_flanking(before, after),
             b'_' => is_left_flanking(before, after) && (!is_right_flanking(before, after) || is_punctuation(before)),
             _ => is_left_flanking(before, after) && !(before.is_ascii_digit() && after.is_ascii_digit()),
         }
@@ -215,6 +215,8 @@ fn literal_runs(source: &str, leaf: Range<usize>, from: usize, options: &Options
                 }
                 read = range.end;
             }
+            // A block: what it holds comes with events of its own.
+            Event::Start(_) | Event::End(_) => {}
             _ => read = range.end,
         }
     }

@@ -30,7 +30,7 @@ fn is_lone_label(text: &str) -> bool {
 fn is_footnote_label(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("[^") else { return false };
     let label = rest.strip_suffix(']').unwrap_or(rest);
-    !label.bytes().any(|byte| matches!(byte, b'[' | b']' | b'\n'))
+    !label.bytes().any(|byte| matches!(byte, b'[' | b']') || byte.is_ascii_whitespace())
 }
 
 /// Whether a title in place of the leaf would belong to a definition above it: then the parser takes it without a trace.

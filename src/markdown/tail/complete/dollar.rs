@@ -26,6 +26,8 @@ pub(super) struct OpenMath {
     pub(super) at: usize,
     /// `$$`.
     pub(super) display: bool,
+    /// It holds nothing yet.
+    pub(super) blank: bool,
 }
 
 impl Dollars {
@@ -74,7 +76,7 @@ impl Dollars {
         let display = rest.starts_with('$');
         let content = at + 1 + usize::from(display);
         let closable = self.nesting.get(&at).is_some_and(|nesting| self.reachable.binary_search(nesting).is_ok());
-        if !closable || content >= self.ending || text.as_bytes()[content..self.ending].trim_ascii_start().is_empty() {
+        if !closable || (content > self.ending && !display) {
             return None;
         }
         // A dollar sign that could have closed it and did not: the parser gives up on the opener. A last one may still
@@ -83,7 +85,8 @@ impl Dollars {
         if decided || !(display || looks_like_math(text, at)) {
             return None;
         }
-        Some(OpenMath { at, display })
+        let held = text.as_bytes().get(content..self.ending).unwrap_or_default();
+        Some(OpenMath { at, display, blank: held.trim_ascii_start().is_empty() })
     }
 }
 
@@ -119,7 +122,11 @@ mod tests {
             ("${$a", true),
         ];
         for (text, expected) in cases {
-            assert_eq!(Dollars::new(text).opens(text, 0).is_some(), expected, "{text:?}");
+            let opened = Dollars::new(text).opens(text, 0).filter(|math| !math.blank);
+            assert_eq!(opened.is_some(), expected, "{text:?}");
+        }
+        for text in ["$$", "$$$", "$$ \n"] {
+            assert!(Dollars::new(text).opens(text, 0).is_some_and(|math| math.blank), "{text:?}");
         }
         assert!(Dollars::new("a$b").opens("a$b", 1).is_none());
     }

@@ -23,17 +23,15 @@ pub(super) struct Scan {
     pub(super) open: Option<Open>,
     /// From here on nothing is markup: a tag or a comment is open.
     pub(super) dead_from: Option<usize>,
-    /// What stands before this offset is no marker that could be left out.
-    protected: usize,
 }
 
 impl Scan {
-    /// Moves the cut back to `cut`, and leaves out what now stands at the end and waits.
-    pub(super) fn shorten(&mut self, text: &str, cut: usize, options: &Options) {
-        self.cut = strip(text, cut, self.protected, options);
-        self.hidden.retain(|&at| at < self.cut);
-        self.open = self.open.filter(|open| open.at() < self.cut);
-        self.dead_from = self.dead_from.filter(|&at| at < self.cut);
+    /// Moves the cut back to `cut`.
+    pub(super) fn shorten(&mut self, cut: usize) {
+        self.cut = cut;
+        self.hidden.retain(|&at| at < cut);
+        self.open = self.open.filter(|open| open.at() < cut);
+        self.dead_from = self.dead_from.filter(|&at| at < cut);
     }
 }
 
@@ -65,13 +63,14 @@ pub(super) struct Context<'c> {
     pub(super) open_math: bool,
 }
 
-/// Scans the text from `from` up to `end`.
+/// Scans the text from `from`. No more of it is shown than up to `end`: what follows closes a heading.
 pub(super) fn scan(context: &Context<'_>, from: usize, end: usize) -> Scan {
-    let text = &context.text.as_str()[..end];
+    let text = context.text.as_str();
     let dollars = if context.options.math { Dollars::new(text) } else { Dollars::default() };
     let mut scanner = Scanner {
         context,
         text,
+        end,
         dollars,
         openers: Vec::new(),
         dead_openers: 0,
@@ -83,7 +82,7 @@ pub(super) fn scan(context: &Context<'_>, from: usize, end: usize) -> Scan {
     };
     let mut at = from;
     let cut = loop {
-        let Some(skip) = next_special(text.as_bytes(), at) else { break end };
+        let Some(skip) = next_special(text.as_bytes(), at).filter(|&skip| skip < end) else { break end };
         match scanner.step(skip) {
             Step::Go(next) => at = next,
             Step::Cut(cut) => break cut,
@@ -110,11 +109,14 @@ struct Opener {
     image: bool,
     /// It stands where an index or TeX would have it, and is shown until `](` says otherwise.
     index: bool,
+    /// What was protected when it came.
+    protected: usize,
 }
 
 struct Scanner<'c> {
     context: &'c Context<'c>,
     text: &'c str,
+    end: usize,
     dollars: Dollars,
     openers: Vec<Opener>,
     /// So many of the openers, from the first, hold a link and so can be none.
@@ -176,7 +178,7 @@ impl Scanner<'_> {
             return self.keep(end);
         }
         let ticks = rest.bytes().take_while(|&byte| byte == b'`').count();
-        let content = rest[ticks..].trim_end_matches('`');
+        let content = rest[ticks..(self.end - at).max(ticks)].trim_end_matches('`');
         if content.trim().is_empty() {
             return Step::Cut(at);
         }
@@ -191,6 +193,9 @@ impl Scanner<'_> {
         }
         let opened = if self.context.open_math { self.dollars.opens(self.text, at) } else { None };
         let Some(math) = opened else { return Step::Go(at + 1) };
+        if math.blank {
+            return Step::Cut(at);
+        }
         self.open = Some(Open::Math(math));
         self.protected = at + rest.trim_end_matches('$').len();
         Step::Cut(self.protected)
@@ -224,6 +229,9 @@ impl Scanner<'_> {
         if self.context.options.footnotes && self.text[inside..].starts_with('^') {
             let open = inside - 1;
             if let Some(end) = self.atom_end(open, &[AtomKind::Footnote]) {
+                // The parser forgets all openers before a footnote's number.
+                self.openers.clear();
+                self.dead_openers = 0;
                 return self.keep(end);
             }
             match link_tail::label(self.text, inside + 1) {
@@ -233,7 +241,7 @@ impl Scanner<'_> {
         }
         let before = self.text[..at].bytes().next_back();
         let index = before.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'}' | b')' | b']'));
-        self.openers.push(Opener { at, image, index: index && !image });
+        self.openers.push(Opener { at, image, index: index && !image, protected: self.protected });
         Step::Go(inside)
     }
 
@@ -282,6 +290,7 @@ impl Scanner<'_> {
     /// The text of a link shows at once, an image not before it is whole.
     fn cut_link(&mut self, opener: &Opener, close: usize) -> Step {
         if opener.image {
+            self.protected = opener.protected;
             return Step::Cut(opener.at);
         }
         self.hidden.push(opener.at);
@@ -290,16 +299,17 @@ impl Scanner<'_> {
 
     fn finish(mut self, mut cut: usize) -> Scan {
         for (index, opener) in self.openers.iter().enumerate() {
-            if opener.image {
-                cut = cut.min(opener.at);
-            } else if index >= self.dead_openers && !opener.index {
+            if opener.image && opener.at < cut {
+                (cut, self.protected) = (opener.at, opener.protected);
+            } else if !opener.image && index >= self.dead_openers && !opener.index {
                 self.hidden.push(opener.at);
             }
         }
         self.hidden.sort_unstable();
-        let (hidden, open, dead_from, protected) = (self.hidden, self.open, self.dead_from, self.protected);
-        let mut scan = Scan { cut, hidden, open, dead_from, protected };
-        scan.shorten(self.text, cut, self.context.options);
+        let mut scan = Scan { cut, hidden: self.hidden, open: self.open, dead_from: self.dead_from };
+        // What closes a heading also tells that nothing follows the markers before it.
+        let closed = cut >= self.end && self.end < self.text.len();
+        scan.shorten(if closed { self.end } else { strip(self.text, cut, self.protected, self.context.options) });
         scan
     }
 }

@@ -178,7 +178,9 @@ impl<'s> Work<'s, '_> {
                 None => false,
             };
             if only_pipes {
-                return Some(self.hold(scan.cut));
+                // A whole line of pipes is no row: it is text, whatever follows.
+                return (text.to_source(scan.cut) < self.source.len() || !shown.ends_with('\n'))
+                    .then(|| self.hold(scan.cut));
             }
             if scan.cut < text.as_str().len()
                 && let Some(look) = self.guard(&scan)
@@ -189,7 +191,7 @@ impl<'s> Work<'s, '_> {
             let draft = Draft { source, leaf, text, scan: scan_now, header: header_now, options };
             match closing::close(&draft) {
                 Closing::Closed(closed) => return self.checked(closed, header.as_ref()),
-                Closing::CutAt(cut) => scan.shorten(text.as_str(), cut, options),
+                Closing::CutAt(cut) => scan.shorten(cut),
             }
         }
         Some(self.hold(scan.cut))

@@ -98,6 +98,8 @@ fn the_end_is_shown_as_its_writer_means_it() {
         ("a **", "<p>a </p>"),
         ("a *(", "<p>a</p>"),
         ("2*3", "<p>2*3</p>"),
+        ("\\*[\n", "<p>*</p>"),
+        ("- \\*a", "<ul><li>*a</li></ul>"),
         ("a `co", "<p>a <code>co</code></p>"),
         ("*a `b*", "<p><em>a <code>b*</code></em></p>"),
         ("a [te](htt", "<p>a te</p>"),
