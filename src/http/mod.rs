@@ -113,6 +113,6 @@ impl Http {
     /// What the front page offers where all routes are served, or not.
     fn front_page(&self, whole: bool) -> FrontPage {
         let keyless = self.auth.is_keyless();
-        FrontPage { live: self.demo && whole && keyless, needs_key: !keyless }
+        FrontPage { live: self.demo && whole && keyless, docs: whole, needs_key: !keyless }
     }
 }

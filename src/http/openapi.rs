@@ -85,7 +85,7 @@ fn document() -> Value {
             may succeed later. Every answer has an `x-request-id`, the caller's own if it sent a valid one.",
         "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
     });
-    document["servers"] = json!([{"url": "./", "description": "Where this document was found"}]);
+    document["servers"] = json!([{"url": ".", "description": "Where this document was found"}]);
     document["security"] = json!([{"apiKey": []}, {}]);
     let components = &mut document["components"];
     components["securitySchemes"] = json!({"apiKey": {
@@ -177,8 +177,13 @@ fn complete_operations(document: &mut Value) {
     let parameters: Vec<Value> = OPTIONS
         .iter()
         .map(|spec| {
-            let doc = format!("For text bodies: {}", spec.doc);
-            json!({"name": spec.name, "in": "query", "required": false, "description": doc, "schema": option_schema(spec)})
+            // Without its default, or Swagger UI would send them all.
+            let mut schema = option_schema(spec);
+            let default = schema["default"].take();
+            schema.as_object_mut().expect("a schema is an object").remove("default");
+            let mut parameter = json!({"name": spec.name, "in": "query", "required": false, "schema": schema});
+            parameter["description"] = json!(format!("{} Default: `{default}`.", spec.doc));
+            parameter
         })
         .collect();
     document["paths"]["/render"]["post"]["parameters"] = Value::Array(parameters);

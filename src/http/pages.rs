@@ -31,6 +31,8 @@ const SHELL: &str = include_str!("assets/page.html");
 const INDEX: &str = include_str!("assets/index.html");
 const LIVE: &str = include_str!("assets/live.html");
 const STILL: &str = include_str!("assets/still.html");
+const DOCS: &str = "The <a href=\"docs/\">API docs</a> list every option, \
+    and <a href=\"openapi.json\">openapi.json</a> says the same to programs.\n";
 const SAMPLE: &str = include_str!("assets/sample.md");
 const FILES: &[(&str, &str, &str)] = &[
     ("page.css", "text/css; charset=utf-8", include_str!("assets/page.css")),
@@ -43,6 +45,8 @@ const FILES: &[(&str, &str, &str)] = &[
 pub(super) struct FrontPage {
     /// A render as you type.
     pub live: bool,
+    /// The docs are served here too.
+    pub docs: bool,
     /// Whether a render needs an API key.
     pub needs_key: bool,
 }
@@ -117,6 +121,7 @@ fn front_page(request: &HttpRequest, front: FrontPage, source: &str, html: &str)
     // The values go in last, so that braces in them are only text.
     let main = INDEX
         .replace("{{here}}", &escape(&format!("http://{host}")))
+        .replace("{{docs}}", if front.docs { DOCS } else { "" })
         .replace("{{key}}", if front.needs_key { " -H 'authorization: Bearer KEY'" } else { "" });
     let page = SHELL.replace("{{title}}", "Markdown to safe HTML").replace("{{up}}", "");
     let (before, after) = page.split_once("{{main}}").expect("the shell has a main part");

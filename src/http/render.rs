@@ -59,7 +59,8 @@ enum AnswerForm {
     post, path = "/render", tag = "render", operation_id = "render",
     summary = "Render Markdown to safe HTML",
     description = "Takes Markdown, finished or half-written, and answers with HTML that is safe to put on a page. \
-        Send JSON, or the bare source as `text/markdown` or `text/plain` with the options as query parameters. \
+        Send JSON, or the bare source as `text/markdown` or `text/plain`. Options are query parameters, or `options` of \
+        the JSON body, which win. \
         The answer is JSON, or the bare fragment where `Accept` prefers `text/html`. A source over 10 MiB comes back \
         as an escaped `<pre class=\"djust-md-toobig\">`.",
     request_body(content(
@@ -209,12 +210,7 @@ impl Form {
     fn parse<'a>(self, body: &'a [u8], query: &str) -> Result<RenderRequest<'a>, Problem> {
         match self {
             Self::Text => RenderRequest::from_text(body, query),
-            Self::Json if query.is_empty() => RenderRequest::from_json(body),
-            Self::Json => {
-                let name: String = query.split(['=', '&']).next().unwrap_or_default().chars().take(80).collect();
-                let detail = format!("the query parameter `{name}` is for text bodies; JSON bodies have `options`");
-                Err(Problem::new(Kind::InvalidOption, detail).naming(name))
-            }
+            Self::Json => RenderRequest::from_json(body, query),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What a caller asks of `POST /render`, parsed from either form into one type.
 //!
-//! JSON is `{"source": "…", "options": {…}}`; text is the body itself with the options as query parameters. Both go
-//! through the renderer's one table of options. Nothing is guessed: what is unknown, doubled or mistyped is refused by
-//! name.
+//! JSON is `{"source": "…", "options": {…}}`; text is the body itself. Either may have options as query parameters; where
+//! both say something, the body's options win. All go through the renderer's one table of options. Nothing is guessed:
+//! what is unknown, doubled or mistyped is refused by name.
 //!
 //! A JSON string may hold lone surrogates as escapes, which no UTF-8 text can; each becomes U+FFFD, as it would in a
 //! browser. Text that is not UTF-8 is decoded as browsers do, with U+FFFD.
@@ -35,7 +35,8 @@ impl<'a> RenderRequest<'a> {
     ///
     /// # Errors
     /// `invalid-json` where it does not parse, `invalid-option` where it says something that is not understood.
-    pub(super) fn from_json(body: &'a [u8]) -> Result<Self, Problem> {
+    pub(super) fn from_json(body: &'a [u8], query: &str) -> Result<Self, Problem> {
+        let base = options_from_query(query)?;
         // serde_json judges neither UTF-8 nor control characters in strings that are read as bytes, so both are judged
         // here.
         let text = std::str::from_utf8(body).map_err(|error| {
@@ -45,7 +46,7 @@ impl<'a> RenderRequest<'a> {
             let detail = format!("an unescaped control character at offset {at}");
             return Err(Problem::new(Kind::InvalidJson, detail));
         }
-        let mut fields = Fields { source: None, options: None, at: "", refusal: None };
+        let mut fields = Fields { source: None, base, options: None, at: "", refusal: None };
         let mut json = serde_json::Deserializer::from_str(text);
         let parsed = json.deserialize_map(&mut fields).and_then(|()| json.end());
         match (parsed, fields.refusal) {
@@ -55,7 +56,7 @@ impl<'a> RenderRequest<'a> {
             (Err(error), None) => return Err(Problem::new(Kind::InvalidJson, error.to_string())),
         }
         let source = fields.source.ok_or_else(|| refuse("source", "`source` is missing"))?;
-        Ok(Self { source, options: fields.options.unwrap_or_default() })
+        Ok(Self { source, options: fields.options.unwrap_or(fields.base) })
     }
 
     /// Reads the text form.
@@ -134,6 +135,9 @@ fn mistyped(at: &'static str) -> Problem {
 /// of its own, which then does not matter.
 struct Fields<'a> {
     source: Option<Cow<'a, str>>,
+    /// What the query asks for.
+    base: Options,
+    /// That, and what the body asks for.
     options: Option<Options>,
     at: &'static str,
     refusal: Option<Problem>,
@@ -206,7 +210,7 @@ impl<'de> Visitor<'de> for OptionsField<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut options = Options::default();
+        let mut options = self.0.base.clone();
         let mut seen: Vec<Cow<'de, str>> = Vec::new();
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
             let found: Found<'de> = map.next_value()?;
@@ -343,7 +347,7 @@ mod tests {
     use super::*;
 
     fn json(body: &str) -> Result<RenderRequest<'_>, Problem> {
-        RenderRequest::from_json(body.as_bytes())
+        RenderRequest::from_json(body.as_bytes(), "")
     }
 
     fn check_refused(result: Result<RenderRequest<'_>, Problem>, kind: Kind, detail: &str) {
@@ -359,6 +363,16 @@ mod tests {
         assert_eq!(json(body).unwrap(), from_text);
         assert!(from_text.options.math);
         assert_eq!(json(r#"{"source":""}"#).unwrap().options, Options::default());
+    }
+
+    #[test]
+    fn options_of_the_body_win_over_those_of_the_query() {
+        let body = br#"{"source":"a","options":{"math":false}}"#;
+        let options = RenderRequest::from_json(body, "math=true&dense=true").unwrap().options;
+        assert_eq!((options.math, options.dense), (false, true));
+        let options = RenderRequest::from_json(br#"{"source":"a"}"#, "math=true").unwrap().options;
+        assert!(options.math);
+        check_refused(RenderRequest::from_json(body, "maths=true"), Kind::InvalidOption, "`maths`");
     }
 
     #[test]
@@ -399,7 +413,7 @@ mod tests {
         ] {
             check_refused(json(body), Kind::InvalidJson, detail);
         }
-        check_refused(RenderRequest::from_json(b"{\"source\":\"\xff\"}"), Kind::InvalidJson, "offset 11");
+        check_refused(RenderRequest::from_json(b"{\"source\":\"\xff\"}", ""), Kind::InvalidJson, "offset 11");
     }
 
     #[test]

@@ -82,8 +82,8 @@ async fn what_is_not_understood_is_refused_by_name() {
     }
     let problem = check_problem(app.render_text("?maths=1", "a").await, 422, "invalid-option").await;
     assert_eq!(problem["option"], "maths");
-    let both = app.client.post(app.url("/render?math=true")).json(&json!({"source": "a"})).send().await.unwrap();
-    assert_eq!(check_problem(both, 422, "invalid-option").await["option"], "math");
+    let query = app.client.post(app.url("/render?maths=true")).json(&json!({"source": "a"})).send().await.unwrap();
+    assert_eq!(check_problem(query, 422, "invalid-option").await["option"], "maths");
 }
 
 #[tokio::test]
