@@ -98,7 +98,8 @@ fn is_same_site(fetch_site: Header<'_>) -> bool {
 fn is_exempt(facts: &Facts<'_>) -> bool {
     let path = facts.path;
     let navigation = || facts.method == "GET" && facts.fetch_mode == Header::One("navigate");
-    let for_people = || matches!(path, "/" | "/docs") || ["/docs/", "/problems/"].iter().any(|p| path.starts_with(p));
+    let for_people =
+        || matches!(path, "/" | "/docs" | "/problems") || ["/docs/", "/problems/"].iter().any(|p| path.starts_with(p));
     matches!(path, "/healthz" | "/readyz") || navigation() && for_people()
 }
 
@@ -179,6 +180,7 @@ mod tests {
             ("GET", "/", "navigate", true),
             ("GET", "/docs", "navigate", true),
             ("GET", "/docs/", "navigate", true),
+            ("GET", "/problems", "navigate", true),
             ("GET", "/problems/busy", "navigate", true),
             ("GET", "/", "", false),
             ("GET", "/docs", "cors", false),

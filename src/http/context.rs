@@ -1,11 +1,10 @@
 //! What is known of a request before anyone handles it: its id, its trace, its client.
 
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header;
 
+use super::facts;
 use super::request_id::{RequestId, Trace, span_id};
-use crate::auth::Auth;
-use crate::auth::address::{ClientAddress, Peer};
+use crate::auth::{Auth, ClientAddress};
 
 /// The context of one request; handlers and checks find it in the request's extensions.
 #[derive(Clone, Debug)]
@@ -24,10 +23,7 @@ impl RequestContext {
         let headers = request.headers();
         let id = RequestId::accept(headers.get("x-request-id").map(|value| value.as_bytes()));
         let trace = headers.get("traceparent").and_then(|value| Trace::parse(value.as_bytes(), span_id()));
-        let peer = request.peer_addr().map_or(Peer::Unix, |address| Peer::Tcp(address.ip()));
-        let forwarded: Vec<&str> =
-            headers.get_all(header::X_FORWARDED_FOR).filter_map(|value| value.to_str().ok()).collect();
-        Self { id, trace, client: auth.client_address(peer, forwarded.into_iter()) }
+        Self { id, trace, client: facts::client_address(request.request(), auth) }
     }
 
     /// The client for the log.

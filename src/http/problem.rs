@@ -16,7 +16,9 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
+use super::guard::rate_headers;
 use super::problem_kinds::{Kind, Row};
+use crate::auth::{Refusal, Unauthorized};
 use crate::limits::Denied;
 use crate::markdown::options::OptionError;
 
@@ -100,6 +102,12 @@ impl Problem {
     /// Adds a header to the answer.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    /// Adds headers to the answer.
+    pub fn headers(mut self, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
+        self.headers.extend(headers);
         self
     }
 
@@ -217,11 +225,21 @@ impl From<Denied> for Problem {
             let problem = Self::new(Kind::Busy, "as many renders run and wait as may");
             return problem.retry_after(denied.retry_after);
         };
-        let value = |text: String| HeaderValue::from_str(&text).expect("policies and standings are visible ASCII");
-        Self::new(Kind::RateLimited, format!("the rate is used up: {}", standing.policy))
-            .retry_after(denied.retry_after)
-            .header(HeaderName::from_static("ratelimit-policy"), value(standing.policy.to_string()))
-            .header(HeaderName::from_static("ratelimit"), value(standing.to_string()))
+        let problem = Self::new(Kind::RateLimited, format!("the rate is used up: {}", standing.policy));
+        problem.retry_after(denied.retry_after).headers(rate_headers(&standing))
+    }
+}
+
+impl From<Unauthorized> for Problem {
+    fn from(error: Unauthorized) -> Self {
+        let challenge = HeaderValue::from_static("Bearer");
+        Self::new(Kind::Unauthorized, error.to_string()).header(header::WWW_AUTHENTICATE, challenge)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(Kind::Forbidden, refusal.to_string()).header(header::VARY, HeaderValue::from_static("Origin"))
     }
 }
 

@@ -11,6 +11,7 @@ use actix_web::{Error, HttpRequest, HttpResponse, Resource, web};
 
 use super::access_log::Watched;
 use super::frame::frame;
+use super::guard::{admit, screen};
 use super::problem::Problem;
 use super::problem_kinds::Kind;
 use super::{Http, docs, health, pages, problem_pages, render};
@@ -85,7 +86,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig, http: &Http, surface: Surf
     app.service(get("/problems", problem_pages::list));
     app.service(get("/problems/{slug}", problem_pages::page));
     if whole {
-        app.service(resource("/render", "POST, OPTIONS").route(web::post().to(render::render)));
+        app.service(costly("/render", "POST, OPTIONS").route(web::post().to(render::render)));
         app.service(get("/metrics", health::metrics));
         app.service(get("/openapi.json", docs::openapi));
         app.service(get("/docs", docs::to_folder));
@@ -93,13 +94,13 @@ pub(super) fn configure(app: &mut web::ServiceConfig, http: &Http, surface: Surf
         app.service(get("/docs/{file}", docs::file));
     }
     if http.front_page(whole).live {
-        let front = resource("/", "GET, HEAD, POST, OPTIONS");
+        let front = costly("/", "GET, HEAD, POST, OPTIONS");
         let front = front.route(web::get().to(pages::index)).route(web::head().to(pages::index));
         app.service(front.route(web::post().to(pages::index_form)));
     } else {
         app.service(get("/", pages::index));
     }
-    app.default_service(web::route().to(not_found).wrap(from_fn(frame)));
+    app.default_service(web::route().to(not_found).wrap(from_fn(screen)).wrap(from_fn(frame)));
 }
 
 /// The pattern that a request matched, as the label of logs and metrics: one word for all that matched none.
@@ -117,17 +118,24 @@ where
     resource(path, GET).route(web::get().to(handler.clone())).route(web::head().to(handler))
 }
 
-/// A path inside the frame that answers `OPTIONS` and refuses every method it has no route for.
+/// A path inside the frame, for everyone whom keyless mode answers.
 fn resource(path: &'static str, allow: &'static str) -> Resource<impl Framed> {
+    bare(path, allow).wrap(from_fn(screen)).wrap(from_fn(frame))
+}
+
+/// A path inside the frame whose `POST` costs: for callers with a key, from allowed pages, within their rate.
+fn costly(path: &'static str, allow: &'static str) -> Resource<impl Framed> {
+    bare(path, allow).wrap(from_fn(admit)).wrap(from_fn(screen)).wrap(from_fn(frame))
+}
+
+/// A path that answers `OPTIONS` and refuses every method it has no route for.
+fn bare(path: &'static str, allow: &'static str) -> Resource {
     let refuse = move || async move {
         let problem = Problem::new(Kind::MethodNotAllowed, format!("this path takes {allow}"));
         Err::<HttpResponse, _>(problem.header(header::ALLOW, HeaderValue::from_static(allow)))
     };
     let tell = move || async move { HttpResponse::NoContent().insert_header((header::ALLOW, allow)).finish() };
-    web::resource(path)
-        .route(web::method(actix_web::http::Method::OPTIONS).to(tell))
-        .default_service(web::to(refuse))
-        .wrap(from_fn(frame))
+    web::resource(path).route(web::method(actix_web::http::Method::OPTIONS).to(tell)).default_service(web::to(refuse))
 }
 
 /// What a resource inside the frame is to actix.

@@ -127,8 +127,11 @@ impl<W> Admission<W> {
 
     /// Someone no longer waits, if he did. Call [`Admission::next`] then, until it gives none.
     pub(super) fn give_up(&mut self, ticket: Ticket) {
-        self.small.retain(|waiting| waiting.ticket != ticket);
-        self.large.retain(|waiting| waiting.ticket != ticket);
+        for queue in [&mut self.small, &mut self.large] {
+            if let Ok(at) = queue.binary_search_by_key(&ticket, |waiting| waiting.ticket) {
+                queue.remove(at);
+            }
+        }
     }
 
     /// The next waiter whose turn has come: of the two at the heads of their queues, the one who came first, if it fits,

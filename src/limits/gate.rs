@@ -261,4 +261,34 @@ mod tests {
             }
         }
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn threads_together_stay_within_places_and_memory() {
+        let options = LimitsOptions {
+            render_concurrency: 3,
+            render_queue: 1_000,
+            render_queue_wait: Duration::from_secs(600),
+            render_memory_bytes: 1 << 20,
+            memory_bytes_per_source_byte: 1,
+            ..Default::default()
+        };
+        let gate = RenderGate::new(&options);
+        let tasks = (0..400usize).map(|n| {
+            let gate = gate.clone();
+            tokio::spawn(async move {
+                let permit = gate.enter((n * 7919) % (4 * LARGE)).await.unwrap();
+                for _ in 0..n % 5 {
+                    tokio::task::yield_now().await;
+                    let load = gate.load();
+                    assert!(load.running_small + load.running_large <= 3 && load.running_large <= 2, "{load:?}");
+                    assert!(load.memory_bytes <= 1 << 20, "{load:?}");
+                }
+                drop(permit);
+            })
+        });
+        for task in futures_util::future::join_all(tasks).await {
+            task.unwrap();
+        }
+        assert_eq!(gate.load(), RenderLoad::default());
+    }
 }

@@ -51,7 +51,7 @@ async fn pages_forbid_what_they_do_not_need() {
         }
         assert!(!policy.contains("'unsafe-inline'") || path == "/docs/", "{policy}");
         assert_eq!(header("x-content-type-options"), "nosniff");
-        assert_eq!(header("referrer-policy"), "no-referrer");
+        assert_eq!(header("referrer-policy"), "same-origin");
         let html = answer.text().await.unwrap();
         for word in ["<script>", "style=\"", "src=\"http", "href=\"http", "href=\"/", "src=\"/"] {
             assert!(!html.contains(word), "{path} has {word}");

@@ -6,6 +6,8 @@
     reason = "a test fails by panicking, says what it skips, and reads the switches of the test run from the environment"
 )]
 
+/// Who may call: keys, keyless mode, origins, proxies.
+mod access;
 /// What the bounds leave to the parser grows with the source.
 mod bounds;
 /// The binary from outside: help, exit codes, what it prints.
@@ -20,6 +22,8 @@ mod health;
 mod helpers;
 /// Rust's comments and strings told from its code, for `tidy`.
 mod lexer;
+/// Rates, renders at once, memory in flight.
+mod limits;
 /// What is counted.
 mod metrics;
 /// The committed API document is the one that the handlers make.
@@ -48,5 +52,7 @@ mod spec;
 mod tidy;
 /// Unix sockets.
 mod uds;
+/// A client that writes every byte itself.
+mod wire;
 /// What leaves the renderer, seen as a browser sees it.
 mod writer;

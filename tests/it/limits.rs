@@ -1,0 +1,143 @@
+//! How much of it, over real sockets: rates, renders at once, memory, and that large documents hold nobody up.
+
+use std::time::{Duration, Instant};
+
+use rillmark::limits::LimitsOptions;
+
+use crate::wire::{Place, Sent, Service};
+
+fn service(limits: LimitsOptions) -> Service {
+    Service::start(|options| options.limits = limits)
+}
+
+/// Many small constructs, none of which trips a bound: slow to render for its size.
+fn slow_document(bytes: usize) -> String {
+    "*a* `b` [c](d) **e** ~~f~~\n\n".repeat(bytes / 28)
+}
+
+/// Sends a large document to `POST /render` without waiting for its answer.
+fn send_large(place: &Place, source: &str) -> Sent {
+    place.send("POST /render", &[("Host", "localhost"), ("Content-Type", "text/markdown")], source)
+}
+
+/// The number of a metric.
+fn gauge(place: &Place, name: &str) -> u64 {
+    let text = place.ask("GET /metrics", &[("Host", "localhost")], "").body;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+}
+
+/// Asks again and again until it is so, or far too long has passed.
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_beyond_its_rate_is_told_when_to_return() {
+    let service = service(LimitsOptions { render_rate: 1, burst_seconds: 5, ..Default::default() });
+    let first = service.tcp().render(&[], "x");
+    assert_eq!(first.status, 200);
+    assert_eq!(first.header("ratelimit-policy"), Some("\"render\";q=5;w=5"));
+    assert_eq!(first.header("ratelimit"), Some("\"render\";r=4;t=1"));
+    assert_eq!(first.header("retry-after"), None);
+    let refused = (0..1_000).map(|_| service.tcp().render(&[], "x")).find(|answer| answer.status != 200).unwrap();
+    assert_eq!((refused.status, refused.problem().as_str()), (429, "rate-limited"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.header("ratelimit"), Some("\"render\";r=0;t=1"));
+    assert_eq!(refused.header("ratelimit-policy"), Some("\"render\";q=5;w=5"));
+    assert_eq!(service.tcp().ask("GET /healthz", &[("Host", "localhost")], "").status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_is_told_on_refused_renders_too_and_nowhere_else() {
+    let service = service(LimitsOptions::default());
+    let unknown =
+        service.tcp().ask("POST /render?tablse=1", &[("Host", "localhost"), ("Content-Type", "text/plain")], "x");
+    assert_eq!(unknown.status, 422);
+    assert!(unknown.header("ratelimit").is_some(), "{unknown:?}");
+    assert!(service.tcp().ask("GET /healthz", &[("Host", "localhost")], "").header("ratelimit").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_rate_nobody_is_refused_or_told_of_one() {
+    let service = service(LimitsOptions { render_rate: 0, ..Default::default() });
+    for _ in 0..500 {
+        let answer = service.tcp().render(&[], "x");
+        assert_eq!((answer.status, answer.header("ratelimit")), (200, None));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_renders_go_on_beside_the_largest_document() {
+    for (render_concurrency, bytes) in [(1, rillmark::markdown::SOURCE_BYTES_MAX), (2, 2 << 20)] {
+        let service = service(LimitsOptions { render_concurrency, render_queue: 0, ..Default::default() });
+        let place = service.tcp();
+        let large = send_large(place, &slow_document(bytes));
+        until("the large one runs", || gauge(place, "rillmark_renders_in_flight") == 1).await;
+        let began = Instant::now();
+        for _ in 0..5 {
+            assert_eq!(place.render(&[], "*x*").body, "<p><em>x</em></p>\n");
+        }
+        let small = began.elapsed();
+        assert_eq!(
+            gauge(place, "rillmark_renders_in_flight"),
+            1,
+            "five small ones took {small:?}, longer than the large one"
+        );
+        assert_eq!(large.answer().status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_large_document_is_refused_where_nobody_may_wait() {
+    let service = service(LimitsOptions { render_concurrency: 2, render_queue: 0, ..Default::default() });
+    let (place, document) = (service.tcp(), slow_document(3 << 20));
+    let large = send_large(place, &document);
+    until("the large one runs", || gauge(place, "rillmark_renders_in_flight") == 1).await;
+    let refused = send_large(place, &"x ".repeat(40_000)).answer();
+    assert_eq!((refused.status, refused.problem().as_str()), (503, "busy"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert!(refused.header("ratelimit").is_some());
+    assert_eq!(large.answer().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renders_together_stay_within_their_memory() {
+    let render_memory_bytes = 64 * 1024 * 1024;
+    let limits = LimitsOptions { render_concurrency: 8, render_queue: 64, render_memory_bytes, ..Default::default() };
+    let service = service(LimitsOptions { render_queue_wait: Duration::from_secs(600), ..limits });
+    let place = service.tcp();
+    let document = "*a* `b`\n\n".repeat(100 * 1024 / 9);
+    let sent: Vec<Sent> = (0..16).map(|_| send_large(place, &document)).collect();
+    let mut seen = 0;
+    until("all are done", || {
+        let held = gauge(place, "rillmark_render_memory_bytes");
+        assert!(held <= render_memory_bytes, "{held}");
+        seen = seen.max(held);
+        held == 0 && gauge(place, "rillmark_render_source_bytes_total") == 16 * document.len() as u64
+    })
+    .await;
+    assert!(seen >= 170 * document.len() as u64, "{seen}");
+    assert!(sent.into_iter().all(|sent| sent.answer().status == 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_gives_up_its_turn_and_its_place() {
+    let limits = LimitsOptions { render_concurrency: 2, render_queue: 4, ..Default::default() };
+    let service = service(LimitsOptions { render_queue_wait: Duration::from_secs(600), ..limits });
+    let (place, document) = (service.tcp(), slow_document(3 << 20));
+    let running = send_large(place, &document);
+    until("the first runs", || gauge(place, "rillmark_renders_in_flight") == 1).await;
+    let waiting = send_large(place, &document);
+    until("the second waits", || gauge(place, "rillmark_render_queue_depth") == 1).await;
+    drop(waiting);
+    until("the second has left the queue", || gauge(place, "rillmark_render_queue_depth") == 0).await;
+    drop(running);
+    until("the first has given back its place", || gauge(place, "rillmark_renders_in_flight") == 0).await;
+    assert_eq!(gauge(place, "rillmark_render_memory_bytes"), 0);
+    assert_eq!(send_large(place, &document).answer().status, 200);
+}
