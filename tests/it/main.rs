@@ -10,6 +10,8 @@
 mod access;
 /// What the bounds leave to the parser grows with the source.
 mod bounds;
+/// What a browser makes of output, for `writer` and the fuzz targets.
+mod browser;
 /// The binary from outside: help, exit codes, what it prints.
 mod cli;
 /// The examples of CommonMark and GFM.
