@@ -155,7 +155,7 @@ pub const SETTINGS: &[Setting] = &[
             set: |c, n| c.options.limits.render_concurrency = n as usize,
         },
         default: Preset::PerCore(1),
-        doc: "Renders at once. Large ones leave one place free.",
+        doc: "Renders at once. Those of more than 64 KiB leave one place free; with 1, one of them may run beside a small one.",
     },
     Setting {
         name: "render_queue_max",
@@ -181,7 +181,7 @@ pub const SETTINGS: &[Setting] = &[
         group: LIMITS,
         kind: Kind::Bytes { min: 1 << 20, max: 1 << 40, set: |c, n| c.options.limits.render_memory_bytes = n },
         default: Preset::Text("256MiB"),
-        doc: "Memory that all renders together may need. A document that needs more waits for all of it and runs alone.",
+        doc: "Memory that all renders together may need; up to a quarter is kept for sources of at most 64 KiB. A document that needs more than the rest waits for all of the rest, so it is the only large one.",
     },
     Setting {
         name: "render_memory_bytes_per_source_byte",

@@ -144,9 +144,12 @@ fn problem_responses() -> Value {
             "description": format!("{}.", titles.join(", or ")),
             "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
         });
-        let header = |text: &str, kind: &str| json!({"description": text, "schema": {"type": kind}});
         match status {
-            429 | 503 => response["headers"] = json!({"Retry-After": header("Whole seconds to wait", "integer")}),
+            429 => {
+                response["headers"] = rate_headers();
+                response["headers"]["Retry-After"] = header("Whole seconds to wait", "integer");
+            }
+            503 => response["headers"] = json!({"Retry-After": header("Whole seconds to wait", "integer")}),
             405 => response["headers"] = json!({"Allow": header("The methods that there are", "string")}),
             401 => response["headers"] = json!({"WWW-Authenticate": header("`Bearer`", "string")}),
             _ => {}
@@ -154,6 +157,18 @@ fn problem_responses() -> Value {
         responses.insert(name_of(status), response);
     }
     Value::Object(responses)
+}
+
+fn header(text: &str, kind: &str) -> Value {
+    json!({"description": text, "schema": {"type": kind}})
+}
+
+/// What a caller is told about its rate. Absent where there is none.
+fn rate_headers() -> Value {
+    json!({
+        "RateLimit-Policy": header("At most `q` at once, refilled over `w` seconds: `\"render\";q=400;w=2`", "string"),
+        "RateLimit": header("`r` are left; in `t` seconds there are more: `\"render\";r=399;t=1`", "string"),
+    })
 }
 
 fn name_of(status: u16) -> String {
@@ -186,7 +201,9 @@ fn complete_operations(document: &mut Value) {
             parameter
         })
         .collect();
-    document["paths"]["/render"]["post"]["parameters"] = Value::Array(parameters);
+    let render = &mut document["paths"]["/render"]["post"];
+    render["parameters"] = Value::Array(parameters);
+    render["responses"]["200"]["headers"] = rate_headers();
 }
 
 /// The refusals of a route: its own, and those that any route may give.
