@@ -42,8 +42,13 @@ pub(super) struct BodyBudget {
 pub(super) struct Body {
     /// The bytes.
     pub bytes: Bytes,
-    _held: Vec<OwnedSemaphorePermit>,
+    /// Its part of the budget.
+    pub held: Held,
 }
+
+/// What a body took from the budget; dropping it gives it back. Outlives the bytes where what was parsed from them waits.
+#[derive(Debug)]
+pub(super) struct Held(#[expect(dead_code, reason = "held for its drop")] Vec<OwnedSemaphorePermit>);
 
 /// How long a body may be and take.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +122,7 @@ impl BodyBudget {
         pay(announced.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)))?;
         let first = payload.next().await.transpose().map_err(broken)?.unwrap_or_default();
         if announced == Some(first.len() as u64) {
-            return Ok(Body { bytes: first, _held: held });
+            return Ok(Body { bytes: first, held: Held(held) });
         }
         let mut bytes = BytesMut::from(first);
         loop {
@@ -128,7 +133,7 @@ impl BodyBudget {
             let Some(chunk) = payload.next().await.transpose().map_err(broken)? else { break };
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Body { bytes: bytes.freeze(), _held: held })
+        Ok(Body { bytes: bytes.freeze(), held: Held(held) })
     }
 }
 

@@ -257,7 +257,8 @@ async fn connections_over_the_cap_are_told_and_places_come_back() {
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1"), "{answer:?}");
     check_problem_body(&body_of(&answer), 503, "too-many-connections");
     drop(held);
-    until("the places to come back", async || app.converse(b"GET /healthz HTTP/1.0\r\n\r\n").await.contains(" 200 ")).await;
+    until("the places to come back", async || app.converse(b"GET /healthz HTTP/1.0\r\n\r\n").await.contains(" 200 "))
+        .await;
 }
 
 /// One address with more connections than its share leaves the others theirs (CWE-770).
