@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use rillmark::server::Listen;
 use serde_json::json;
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
 use crate::helpers::{
@@ -153,31 +154,69 @@ async fn bodies_together_stay_within_their_budget() {
     until("the budget to come back", async || app.render_text("", large.clone()).await.status() == 200).await;
 }
 
-/// A reader that asks for much and takes nothing holds the answer in memory (CWE-400).
+/// A reader that asks for much and takes nothing holds the answer in memory; the kernel ends it (CWE-400).
 #[tokio::test]
 async fn a_reader_that_takes_nothing_is_ended() {
-    let app = spawn_app_with(|options| options.server.write_timeout = Duration::from_millis(300));
+    let app = spawn_app_with(|options| options.server.write_timeout = Duration::from_secs(1));
     let socket = ask_for_much(&app).await;
+    let began = Instant::now();
     all_others_are_gone(&app).await;
+    assert!(began.elapsed() < Duration::from_secs(4), "by the kernel, long before the rule for drips");
     drop(socket);
 }
 
-/// A reader that takes a little now and then keeps the kernel's timer from firing (CWE-400).
+/// A reader that takes a little now and then keeps any timer for silence from firing (CWE-400). Over a Unix socket,
+/// where the kernel has no such timer.
 #[tokio::test]
 async fn a_reader_that_drips_is_ended() {
-    let app = spawn_app_with(|options| options.server.write_timeout = Duration::from_millis(100));
-    let mut socket = ask_for_much(&app).await;
-    let drip = async {
-        let mut few = [0; 256];
-        while socket.read(&mut few).await.is_ok_and(|read| read > 0) {
-            sleep(Duration::from_millis(20)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let app = spawn_app_with(|options| {
+        options.server.listen.push(Listen::Unix(path.clone()));
+        options.server.write_timeout = Duration::from_millis(100);
+    });
+    let mut socket = UnixStream::connect(&path).await.unwrap();
+    let source = vec![b'a'; 2 << 20];
+    let head = format!(
+        "POST /render HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n",
+        source.len()
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(&source).await.unwrap();
+    let mut few = [0; 512];
+    let mut taken = 0;
+    while let Ok(read @ 1..) = socket.read(&mut few).await {
+        taken += read;
+        sleep(Duration::from_millis(20)).await;
+        if metric(&app, "rillmark_connections 1").await {
+            return;
         }
-    };
-    tokio::select! {
-        () = drip => {}
-        () = all_others_are_gone(&app) => {}
+        assert!(taken < source.len() / 4, "it is never ended");
     }
-    all_others_are_gone(&app).await;
+}
+
+/// A client that has gone while its render waits is noticed at once, and its render never begins (CWE-400).
+#[tokio::test]
+async fn a_render_whose_client_has_gone_leaves_the_queue() {
+    let app = spawn_app_with(|options| {
+        options.limits.render_concurrency = 1;
+        options.limits.render_queue_wait = Duration::from_secs(60);
+    });
+    let source = "*a* `b` [c](d)\n\n".repeat(400_000);
+    let send = || {
+        let request = app.client.post(app.url("/render?provisional=false")).header("content-type", "text/markdown");
+        tokio::spawn(request.body(source.clone()).send())
+    };
+    let runs = send();
+    until("the first to run", async || metric(&app, "rillmark_renders_in_flight 1").await).await;
+    let waits = send();
+    until("the second to wait", async || metric(&app, "rillmark_render_queue_depth 1").await).await;
+    waits.abort();
+    until("the second to leave", async || metric(&app, "rillmark_render_queue_depth 0").await).await;
+    assert!(!runs.is_finished(), "it left before its turn came");
+    assert_eq!(runs.await.unwrap().unwrap().status(), 200);
+    let text = app.get("/metrics").await.text().await.unwrap();
+    assert!(text.contains("rillmark_render_seconds_count 1"), "the second never began");
 }
 
 /// Sends a source of 11 MiB through a socket that can hold little of the answer.
