@@ -35,6 +35,8 @@ pub(super) struct Run {
     /// Offset of its first byte in the source.
     start: usize,
     end: usize,
+    /// Where in `text` something of the source is not shown. A bare URL does not reach across.
+    seams: Vec<usize>,
 }
 
 impl Run {
@@ -94,19 +96,24 @@ impl<'e> Writer<'_, 'e> {
             self.run.start = range.start;
         }
         self.gathering = true;
+        let hidden = &self.edits.hidden;
+        let first = hidden.partition_point(|hidden| hidden.end <= range.start);
+        if let Some(hidden) = hidden.get(first).filter(|hidden| hidden.start < range.end) {
+            self.run.seams.push(self.run.text.len() + hidden.start.saturating_sub(range.start));
+        }
         self.run.text.push_str(text);
         self.run.end = range.end;
     }
 
     /// Writes the gathered text, with its bare URLs as links.
     pub(super) fn flush_run(&mut self) {
-        let Run { text, start, end } = std::mem::take(&mut self.run);
+        let run = std::mem::take(&mut self.run);
         self.gathering = false;
-        let before = self.source[..start].chars().next_back();
-        let open_end = end >= self.edits.cut;
+        let before = self.source[..run.start].chars().next_back();
+        let text = run.text.as_str();
         let mut from = 0;
-        for found in autolink::find(&text, before) {
-            if open_end && found.reach == text.len() || !self.html.has_room(1) {
+        for found in autolink::find(text, before) {
+            if self.is_unfinished(&run, &found) || !self.html.has_room(1) {
                 continue;
             }
             let shown = &text[found.range.clone()];
@@ -120,6 +127,21 @@ impl<'e> Writer<'_, 'e> {
             from = found.range.end;
         }
         self.html.decoded(&text[from..]);
+    }
+
+    /// Whether a bare URL may still become another: it reaches the end, or markup that is not closed is part of it.
+    fn is_unfinished(&self, run: &Run, found: &autolink::Found) -> bool {
+        let (edits, range) = (self.edits, &found.range);
+        let opens = |at: usize| edits.openers.binary_search(&at).is_ok();
+        let seam = run.seams.partition_point(|&seam| seam < range.start);
+        // An address may begin with `_`, and so with one that opens emphasis.
+        let underscores = || self.source[..run.start].bytes().rev().take_while(|&byte| byte == b'_').count();
+        (found.reach == run.text.len() && (run.end >= edits.cut || opens(run.end)))
+            || run.seams.get(seam).is_some_and(|&seam| seam <= found.reach)
+            || (found.scheme == "mailto:"
+                && range.start == 0
+                && !edits.openers.is_empty()
+                && (1..=underscores()).any(|count| opens(run.start - count)))
     }
 
     pub(super) fn code(&mut self, text: &str) {

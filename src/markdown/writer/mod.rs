@@ -44,13 +44,17 @@ pub(super) struct Edits<'e> {
     pub open_line: usize,
     /// Where the source ends for its reader: a bare URL that reaches this offset may still grow, and is text.
     pub cut: usize,
+    /// Where something opens that the source does not close, ascending: without it a bare URL before it would go on, so
+    /// that is text too.
+    pub openers: &'e [usize],
     /// Math that starts here is a stand-in for math that is not closed yet, which holds this.
     pub math: Option<(usize, &'e str)>,
 }
 
 impl Edits<'_> {
     /// Nothing is changed.
-    pub(super) const NONE: Self = Self { hidden: &[], open_line: usize::MAX, cut: usize::MAX, math: None };
+    pub(super) const NONE: Self =
+        Self { hidden: &[], open_line: usize::MAX, cut: usize::MAX, openers: &[], math: None };
 }
 
 /// Appends the HTML of `source` to `out`. The source is normalised, and no bound trips in it.

@@ -44,6 +44,8 @@ pub(super) struct Closed {
     pub(super) hidden: Vec<Range<usize>>,
     /// Where what was written ends and what closes it begins.
     pub(super) cut: usize,
+    /// Where something opens that the source does not close, ascending.
+    pub(super) openers: Vec<usize>,
     /// What the math that starts there holds.
     pub(super) math: Option<(usize, String)>,
     markers: Range<usize>,
@@ -117,7 +119,9 @@ impl Draft<'_> {
         if let Some(header) = self.header {
             header.push_delimiter_row(&mut text);
         }
-        Closed { text, hidden, cut, math, markers }
+        let open = self.scan.open.map(|open| self.text.to_source(open.at()));
+        let openers = runs.iter().map(|run| run.at).chain(open).collect();
+        Closed { text, hidden, cut, openers, math, markers }
     }
 
     /// Closes an open code span. Open math gives way to a stand-in, whose place and real content are returned: no text

@@ -5,18 +5,24 @@
 //!
 //! **Source:** the parser's math extension; CommonMark has none.
 
-use std::collections::HashMap;
-
 /// The dollar signs of a text and how they could pair.
 #[derive(Debug, Default)]
 pub(super) struct Dollars {
-    /// For each dollar sign: the next one in the same nesting of braces, if there is one.
-    next: HashMap<usize, usize>,
-    /// The brace nestings that are still open at the end of the text, ascending.
-    reachable: Vec<u32>,
-    nesting: HashMap<usize, u32>,
+    /// In the order of their places.
+    signs: Vec<Sign>,
+    /// The nestings of braces that are still open at the end of the text, ascending.
+    reachable: Vec<usize>,
     /// Where the dollar signs begin with which the text ends.
     ending: usize,
+}
+
+#[derive(Debug)]
+struct Sign {
+    at: usize,
+    /// The nesting of braces it stands in.
+    nesting: usize,
+    /// The next one in the same nesting.
+    next: Option<usize>,
 }
 
 /// An opener of math that is not closed.
@@ -33,41 +39,41 @@ pub(super) struct OpenMath {
 impl Dollars {
     /// Reads all dollar signs of a text. O(text).
     pub(super) fn new(text: &str) -> Self {
-        let mut dollars = Self::default();
-        let mut stack = vec![0];
-        let mut fresh = 1;
-        let mut last = HashMap::new();
+        let mut signs: Vec<Sign> = Vec::new();
+        let mut open = vec![0];
+        // For each nesting: the last sign in it. A brace too many begins a new one: nothing pairs across it.
+        let mut last = vec![None];
         let mut bytes = text.bytes().enumerate();
         while let Some((at, byte)) = bytes.next() {
             match byte {
                 b'\\' if text.as_bytes().get(at + 1).is_some_and(u8::is_ascii_punctuation) => {
                     bytes.next();
                 }
-                b'{' => {
-                    stack.push(fresh);
-                    fresh += 1;
-                }
-                b'}' => {
-                    stack.pop();
-                    if stack.is_empty() {
-                        // A brace too many: nothing pairs across it.
-                        stack.push(fresh);
-                        fresh += 1;
+                b'{' | b'}' => {
+                    if byte == b'}' {
+                        open.pop();
+                    }
+                    if byte == b'{' || open.is_empty() {
+                        open.push(last.len());
+                        last.push(None);
                     }
                 }
                 b'$' => {
-                    let nesting = stack.last().copied().unwrap_or_default();
-                    if let Some(before) = last.insert(nesting, at) {
-                        dollars.next.insert(before, at);
+                    let nesting = open.last().copied().unwrap_or_default();
+                    if let Some(before) = last[nesting].replace(signs.len()) {
+                        let before: &mut Sign = &mut signs[before];
+                        before.next = Some(at);
                     }
-                    dollars.nesting.insert(at, nesting);
+                    signs.push(Sign { at, nesting, next: None });
                 }
                 _ => {}
             }
         }
-        dollars.reachable = stack;
-        dollars.ending = text.trim_end_matches('$').len();
-        dollars
+        Self { signs, reachable: open, ending: text.trim_end_matches('$').len() }
+    }
+
+    fn sign(&self, at: usize) -> Option<&Sign> {
+        self.signs.binary_search_by_key(&at, |sign| sign.at).ok().map(|index| &self.signs[index])
     }
 
     /// Whether the dollar sign at `at`, which closes nothing and pairs with nothing, opens math up to the text's end.
@@ -75,13 +81,14 @@ impl Dollars {
         let rest = &text[at + 1..];
         let display = rest.starts_with('$');
         let content = at + 1 + usize::from(display);
-        let closable = self.nesting.get(&at).is_some_and(|nesting| self.reachable.binary_search(nesting).is_ok());
+        let closable = self.sign(at).is_some_and(|sign| self.reachable.binary_search(&sign.nesting).is_ok());
         if !closable || (content > self.ending && !display) {
             return None;
         }
         // A dollar sign that could have closed it and did not: the parser gives up on the opener. A last one may still
         // be half of `$$`.
-        let decided = self.next.get(&(content - 1)).is_some_and(|&next| !(display && next >= self.ending));
+        let next = self.sign(content - 1).and_then(|sign| sign.next);
+        let decided = next.is_some_and(|next| !(display && next >= self.ending));
         if decided || !(display || looks_like_math(text, at)) {
             return None;
         }

@@ -47,7 +47,7 @@ pub(super) enum Open {
 }
 
 impl Open {
-    fn at(self) -> usize {
+    pub(super) fn at(self) -> usize {
         match self {
             Self::Code { at, .. } | Self::Math(OpenMath { at, .. }) => at,
         }

@@ -59,6 +59,7 @@ pub(in crate::markdown) fn complete(
                 hidden: &closed.hidden,
                 open_line: last_line(&closed.text[..closed.cut]),
                 cut: closed.cut,
+                openers: &closed.openers,
                 math: closed.math.as_ref().map(|(at, content)| (*at, content.as_str())),
             };
             writer::write(&closed.text, options, policy, &edits, out);

@@ -182,6 +182,27 @@ fn open_math_is_math() {
 }
 
 #[test]
+fn a_bare_url_is_text_until_it_has_ended() {
+    let options = Options { tail: Tail::Complete, autolinks: true, dense: true, ..Options::default() };
+    let cases = [
+        ("see www.a.b", "<p>see www.a.b</p>"),
+        ("see www.a.b.", "<p>see www.a.b.</p>"),
+        ("*see www.a.b", "<p><em>see www.a.b</em></p>"),
+        ("www.a.b ", "<p><a href=\"http://www.a.b\">www.a.b</a></p>"),
+        ("*www.a.b c", "<p><em><a href=\"http://www.a.b\">www.a.b</a> c</em></p>"),
+        ("www.a.b`c", "<p>www.a.b<code>c</code></p>"),
+        ("www.a.b**c d", "<p>www.a.b<strong>c d</strong></p>"),
+        ("www.a.b,[c d", "<p>www.a.b,c d</p>"),
+        ("_a@b.c d", "<p><em>a@b.c d</em></p>"),
+        ("a [www.a.b c", "<p>a www.a.b c</p>"),
+        ("a [b www.a.b c", "<p>a b <a href=\"http://www.a.b\">www.a.b</a> c</p>"),
+    ];
+    for (source, expected) in cases {
+        assert_eq!(render(source, &options, &Policy::default()), expected, "{source:?}");
+    }
+}
+
+#[test]
 fn nothing_is_made_up() {
     for options in option_sets() {
         for source in prefixes() {
