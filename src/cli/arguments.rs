@@ -87,7 +87,7 @@ pub(super) fn option_args(default_of: impl Fn(&OptionSpec) -> &'static str) -> i
         match spec.kind {
             options::Kind::Bool => boolean(arg),
             options::Kind::Word(words) => arg.value_name("WORD").value_parser(PossibleValuesParser::new(words)),
-            options::Kind::Text(_) => arg.value_name("TEXT"),
+            options::Kind::Text { .. } => arg.value_name("TEXT"),
         }
     })
 }

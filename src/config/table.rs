@@ -210,6 +210,17 @@ pub const SETTINGS: &[Setting] = &[
         doc: "The longest JSON body of `/render`, where a byte of source may take six. Longer: 413.",
     },
     Setting {
+        name: "bodies_in_flight_bytes_max",
+        group: LIMITS,
+        kind: Kind::Bytes {
+            min: 1 << 16,
+            max: 1 << 40,
+            set: |c, n| c.options.http.bodies_in_flight_bytes_max = n as usize,
+        },
+        default: Preset::Text("256MiB"),
+        doc: "What all bodies over 64KiB that are being read may hold together; one longer than that is read alone. Beyond it: 503.",
+    },
+    Setting {
         name: "connections_max",
         group: LIMITS,
         kind: Kind::Count {

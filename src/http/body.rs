@@ -24,12 +24,16 @@ use super::problem_kinds::Kind;
 pub(super) const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
 /// The budget is counted in blocks of this many bytes.
 const BLOCK_BYTES: usize = 1024;
+/// The largest budget, in blocks: 2 TiB.
+const BLOCKS_MAX: usize = 1 << 31;
 /// How long a sender waits who found the budget used up.
 const BUSY_WAIT: Duration = Duration::from_secs(1);
 
 /// How much all larger bodies together may hold. A clone is a handle to the same budget.
 #[derive(Clone, Debug)]
 pub(super) struct BodyBudget {
+    /// All blocks: a body longer than that takes all of them and is read alone.
+    total: usize,
     blocks: Arc<Semaphore>,
 }
 
@@ -38,8 +42,13 @@ pub(super) struct BodyBudget {
 pub(super) struct Body {
     /// The bytes.
     pub bytes: Bytes,
-    _held: Vec<OwnedSemaphorePermit>,
+    /// Its part of the budget.
+    pub held: Held,
 }
+
+/// What a body took from the budget; dropping it gives it back. Outlives the bytes where what was parsed from them waits.
+#[derive(Debug)]
+pub(super) struct Held(#[expect(dead_code, reason = "held for its drop")] Vec<OwnedSemaphorePermit>);
 
 /// How long a body may be and take.
 #[derive(Clone, Copy, Debug)]
@@ -53,12 +62,14 @@ pub(super) struct BodyLimits {
 impl BodyBudget {
     /// A budget of this many bytes.
     pub(super) fn new(bytes: usize) -> Self {
-        let blocks = (bytes / BLOCK_BYTES).clamp(1, Semaphore::MAX_PERMITS);
-        Self { blocks: Arc::new(Semaphore::new(blocks)) }
+        let blocks = (bytes / BLOCK_BYTES).clamp(1, BLOCKS_MAX);
+        Self { blocks: Arc::new(Semaphore::new(blocks)), total: blocks }
     }
 
-    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let blocks = u32::try_from(bytes.div_ceil(BLOCK_BYTES)).unwrap_or(u32::MAX);
+    /// Takes what `bytes` more need besides the blocks that are `held`.
+    fn take(&self, bytes: usize, held: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let blocks = bytes.div_ceil(BLOCK_BYTES).min(self.total - held);
+        let blocks = u32::try_from(blocks).expect("a budget has fewer blocks than u32 counts");
         Arc::clone(&self.blocks).try_acquire_many_owned(blocks).map_err(|_| {
             let detail = "other large bodies are being read; come back when they are done";
             Problem::new(Kind::Busy, detail).retry_after(BUSY_WAIT).closing()
@@ -96,13 +107,14 @@ impl BodyBudget {
         mut payload: web::Payload,
         bytes_max: usize,
     ) -> Result<Body, Problem> {
-        let mut held = Vec::new();
+        let mut held: Vec<OwnedSemaphorePermit> = Vec::new();
         let mut paid = SMALL_BODY_BYTES_MAX;
         let mut pay = |needed: usize| -> Result<(), Problem> {
             if needed > paid {
                 // Without a length the price is paid in steps, each as large as all before it.
                 let step = (needed - paid).max(if announced.is_some() { 0 } else { paid });
-                held.push(self.take(step)?);
+                let blocks = held.iter().map(OwnedSemaphorePermit::num_permits).sum();
+                held.push(self.take(step, blocks)?);
                 paid += step;
             }
             Ok(())
@@ -110,7 +122,7 @@ impl BodyBudget {
         pay(announced.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)))?;
         let first = payload.next().await.transpose().map_err(broken)?.unwrap_or_default();
         if announced == Some(first.len() as u64) {
-            return Ok(Body { bytes: first, _held: held });
+            return Ok(Body { bytes: first, held: Held(held) });
         }
         let mut bytes = BytesMut::from(first);
         loop {
@@ -121,7 +133,7 @@ impl BodyBudget {
             let Some(chunk) = payload.next().await.transpose().map_err(broken)? else { break };
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Body { bytes: bytes.freeze(), _held: held })
+        Ok(Body { bytes: bytes.freeze(), held: Held(held) })
     }
 }
 
@@ -150,5 +162,21 @@ fn broken(error: PayloadError) -> Problem {
             Problem::new(Kind::InvalidHeader, "the body ended before its announced length").closing()
         }
         other => Problem::new(Kind::InvalidHeader, format!("the body could not be read: {other}")).closing(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_over_the_whole_budget_takes_all_of_it_and_is_read_alone() {
+        let budget = BodyBudget::new(10 * BLOCK_BYTES);
+        let all = budget.take(1 << 40, 0).unwrap();
+        assert_eq!(all.num_permits(), 10);
+        assert_eq!(budget.take(1, 10).unwrap().num_permits(), 0, "its next step costs nothing more");
+        assert_eq!(budget.take(1, 0).unwrap_err().kind(), Kind::Busy);
+        drop(all);
+        assert_eq!(budget.take(BLOCK_BYTES + 1, 0).unwrap().num_permits(), 2);
     }
 }

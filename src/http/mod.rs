@@ -14,6 +14,7 @@ mod facts;
 mod frame;
 mod guard;
 mod health;
+mod json_body;
 mod negotiate;
 mod openapi;
 mod pages;

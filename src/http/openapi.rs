@@ -116,10 +116,10 @@ fn option_schema(spec: &OptionSpec) -> Value {
     let mut schema = match spec.kind {
         OptionKind::Bool => json!({"type": "boolean", "default": spec.default == "true"}),
         OptionKind::Word(words) => json!({"type": "string", "enum": words, "default": spec.default}),
-        OptionKind::Text(_) => json!({"type": "string", "default": spec.default}),
+        OptionKind::Text { pattern, .. } => json!({"type": "string", "default": spec.default, "pattern": pattern}),
     };
     let doc = match spec.kind {
-        OptionKind::Text(what) => format!("{} Takes {what}.", spec.doc),
+        OptionKind::Text { takes, .. } => format!("{} Takes {takes}.", spec.doc),
         _ => spec.doc.to_owned(),
     };
     schema["description"] = json!(doc);

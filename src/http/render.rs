@@ -146,8 +146,11 @@ impl Renderer {
             return self.answer_large(asked.into_owned(), answer, permit).await;
         }
         let query = query.to_owned();
-        let asked = self.off_worker(move || form.parse(&body.bytes, &query).map(RenderRequest::into_owned)).await??;
+        let Body { bytes, held } = body;
+        let asked = self.off_worker(move || form.parse(&bytes, &query).map(RenderRequest::into_owned)).await??;
         let permit = self.limits.render_gate.enter(asked.source.len()).await?;
+        // While it waited, the source counted as the body that it was; from here the permit counts it.
+        drop(held);
         self.answer_large(asked, answer, permit).await
     }
 

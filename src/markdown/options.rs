@@ -100,8 +100,13 @@ pub enum Kind {
     Bool,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// A string; the text says which strings are accepted.
-    Text(&'static str),
+    /// A string.
+    Text {
+        /// Which strings are accepted, for people.
+        takes: &'static str,
+        /// The same as a pattern of ECMA-262, for the API document.
+        pattern: &'static str,
+    },
 }
 
 /// One row of [`OPTIONS`].
@@ -232,9 +237,10 @@ pub const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         name: "link_rel",
-        kind: Kind::Text(
-            "tokens of `nofollow ugc sponsored noopener noreferrer external`, each once, separated by single spaces",
-        ),
+        kind: Kind::Text {
+            takes: "tokens of `nofollow ugc sponsored noopener noreferrer external`, each once, separated by single spaces",
+            pattern: "^(?!(.* )?([a-z]+) (.* )?\\2( |$))((nofollow|ugc|sponsored|noopener|noreferrer|external)( (nofollow|ugc|sponsored|noopener|noreferrer|external))*)?$",
+        },
         default: "",
         doc: "`rel` on links that leave the site.",
     },
@@ -246,7 +252,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         name: "id_prefix",
-        kind: Kind::Text("at most 64 of `A-Z a-z 0-9 _ -`"),
+        kind: Kind::Text { takes: "at most 64 of `A-Z a-z 0-9 _ -`", pattern: "^[A-Za-z0-9_-]{0,64}$" },
         default: "",
         doc: "Follows `user-content-` in every id, since one page holds several replies.",
     },
@@ -279,7 +285,7 @@ impl Options {
                 let index = words.iter().position(|w| *w == word).ok_or_else(|| spec.refuse(value))?;
                 self.set_word(spec.name, index);
             }
-            Kind::Text(_) => {
+            Kind::Text { .. } => {
                 let (Value::Str(text) | Value::Raw(text)) = value else { return Err(spec.refuse(value)) };
                 if !self.set_text(spec.name, text) {
                     return Err(spec.refuse(value));
@@ -352,7 +358,7 @@ impl OptionSpec {
         match self.kind {
             Kind::Bool => "`true` or `false`".to_owned(),
             Kind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or "),
-            Kind::Text(what) => what.to_owned(),
+            Kind::Text { takes, .. } => takes.to_owned(),
         }
     }
 
@@ -390,8 +396,8 @@ mod tests {
                 Kind::Bool if spec.default == "true" => "false",
                 Kind::Bool => "true",
                 Kind::Word(words) => words[1],
-                Kind::Text(_) if spec.name == "link_rel" => "nofollow ugc",
-                Kind::Text(_) => "r1-",
+                Kind::Text { .. } if spec.name == "link_rel" => "nofollow ugc",
+                Kind::Text { .. } => "r1-",
             };
             let mut options = Options::default();
             options.set(spec.name, Value::Raw(other)).unwrap();

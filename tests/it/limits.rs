@@ -141,3 +141,20 @@ async fn a_client_that_goes_away_gives_up_its_turn_and_its_place() {
     assert_eq!(gauge(place, "rillmark_render_memory_bytes"), 0);
     assert_eq!(send_large(place, &document).answer().status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_waits_for_its_turn_still_counts_as_a_body() {
+    let limits = LimitsOptions { render_concurrency: 2, render_queue: 4, ..Default::default() };
+    let service = Service::start(|options| {
+        options.limits = LimitsOptions { render_queue_wait: Duration::from_secs(600), ..limits };
+        options.http.bodies_in_flight_bytes_max = 4 << 20;
+    });
+    let (place, document) = (service.tcp(), slow_document(3 << 20));
+    let running = send_large(place, &document);
+    until("the first runs", || gauge(place, "rillmark_renders_in_flight") == 1).await;
+    let waiting = send_large(place, &document);
+    until("the second waits", || gauge(place, "rillmark_render_queue_depth") == 1).await;
+    let refused = send_large(place, &document).answer();
+    assert_eq!((refused.status, refused.problem().as_str()), (503, "busy"));
+    assert_eq!((running.answer().status, waiting.answer().status), (200, 200));
+}
