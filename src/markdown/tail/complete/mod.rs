@@ -10,6 +10,9 @@
 //! **Invariant:** no URL is written before its end has been read (`no_url_before_its_end`).
 //!
 //! **Invariant:** on a blank line after a block, the view is the render (`a_finished_block_is_shown_as_it_is`).
+//!
+//! **Invariant:** what complete lines have closed does not change with the line that is being written
+//! (`what_complete_lines_have_closed_stays_closed`).
 
 mod angle;
 mod blocks;
@@ -198,9 +201,14 @@ impl<'s> Work<'s, '_> {
         Some(self.hold(scan.cut))
     }
 
-    /// The line that holds the offset `cut` of the text waits.
+    /// The line that holds the offset `cut` of the text waits. If it is complete, and the leaf goes with it, then the
+    /// leaf before is not opened again: what complete lines have closed stays closed.
     fn hold(&self, cut: usize) -> Look<'s> {
-        Look::Hold(last_line(&self.source[..self.text.to_source(cut)]))
+        let end = last_line(&self.source[..self.text.to_source(cut)]);
+        if end <= self.leaf.start && end < last_line(self.source) {
+            return Look::Show(View::Finished(&self.source[..end]));
+        }
+        Look::Hold(end)
     }
 
     /// What is left after a cut must be the same leaf.

@@ -1,7 +1,10 @@
 //! The view as a whole: what a reader sees at every prefix of a reply, and the laws that hold there.
 
 use crate::markdown::options::Tail;
+use crate::markdown::parser::Document;
+use crate::markdown::tail::last_line;
 use crate::markdown::{Options, Policy, render};
+use pulldown_cmark::Event;
 use std::time::{Duration, Instant};
 
 /// A reply with one of everything.
@@ -120,6 +123,7 @@ fn the_end_is_shown_as_its_writer_means_it() {
         ("a\n\n[b]: /u", "<p>a</p>"),
         ("[b]: /u\n\"ti", ""),
         ("[b]: /u \"t\ni", ""),
+        ("a `b\n> ![\n", "<p>a `b</p>"),
         ("[b] c\n\n[b]: /u\n", "<p><a href=\"/u\">b</a> c</p>"),
     ];
     for (source, expected) in cases {
@@ -247,6 +251,35 @@ fn a_finished_block_is_shown_as_it_is() {
     }
 }
 
+/// Where the last top-level block among the complete lines of `source` starts.
+fn last_block(source: &str, options: &Options) -> usize {
+    let complete = &source[..last_line(source)];
+    let (mut depth, mut block) = (0, 0);
+    for (event, range) in Document::new(complete, options).events() {
+        if depth == 0 && matches!(event, Event::Start(_) | Event::Rule) {
+            block = range.start;
+        }
+        match event {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth -= 1,
+            _ => {}
+        }
+    }
+    last_line(&source[..block])
+}
+
+#[test]
+fn what_complete_lines_have_closed_stays_closed() {
+    let options = Options { tail: Tail::Complete, task_lists: true, alerts: true, ..Options::default() };
+    let without_definitions = REPLY.split("[1]:").next().unwrap().len();
+    let odd = ["a `b\n> ![\nc", "# a\n|-|-|\n1. ![b\n|\n``", "'\n|a\n- __~~`\nb"];
+    for source in prefixes().filter(|source| source.len() < without_definitions).chain(odd) {
+        let (closed, open) = source.split_at(last_block(source, &options));
+        let parts = finished(closed, &options) + &render(open, &options, &Policy::default());
+        assert_eq!(render(source, &options, &Policy::default()), parts, "{source:?}");
+    }
+}
+
 #[test]
 fn markers_of_blocks_are_never_seen_at_the_end() {
     let markers = "- |-  |1.|1|#|##|# |>|> |`|```|*|***|- [|- [ ]|_|+".split('|').chain(["|", "=", "=="]);
@@ -272,8 +305,8 @@ fn a_bound_that_tripped_shows_the_render() {
     assert_eq!(out, "<p>a</p>\n<pre class=\"djust-md-rest\">**b</pre>");
 }
 
-/// Sixteen times the source takes less than 80 times as long; a quadratic view takes 256 times. The room between is for
-/// a busy machine.
+/// Sixteen times the source takes less than 80 times as long; a quadratic view takes 256 times. The room between, and
+/// that one of ten tries counts, is for a busy machine.
 #[test]
 fn views_are_linear() {
     let repeated: [&str; 28] = [
@@ -313,12 +346,9 @@ fn views_are_linear() {
             .collect()
     };
     let time = |source: &str, options: &Options| {
-        let runs = (0..3).map(|_| {
-            let start = Instant::now();
-            assert!(render(source, options, &Policy::default()).len() < usize::MAX);
-            start.elapsed()
-        });
-        runs.min().unwrap()
+        let start = Instant::now();
+        assert!(render(source, options, &Policy::default()).len() < usize::MAX);
+        start.elapsed()
     };
     let mut options = option_sets().swap_remove(1);
     for tail in [Tail::Complete, Tail::Escape] {
@@ -327,9 +357,9 @@ fn views_are_linear() {
             let of = |bytes: usize| -> String {
                 unit.map_or_else(|| ticks(bytes), |unit| format!("x {}", unit.repeat(bytes / unit.len())))
             };
-            let (small, large) = (time(&of(4_000), &options), time(&of(64_000), &options));
-            let bound = 80 * small + Duration::from_millis(20);
-            assert!(large <= bound, "{unit:?}: {small:?}, then {large:?}");
+            let (small, large) = (of(4_000), of(64_000));
+            let is_linear = |_| time(&large, &options) <= 80 * time(&small, &options) + Duration::from_millis(20);
+            assert!((0..10).any(is_linear), "{unit:?}");
         }
     }
 }
