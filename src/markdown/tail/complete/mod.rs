@@ -107,7 +107,7 @@ fn look<'s>(source: &'s str, options: &Options) -> Look<'s> {
         Probed::Swallowed { .. } => return Look::Hold(line),
     };
     let bare = blocks::bare_last_line(source, leaf.quotes);
-    if leaf.begins_after(source) {
+    if leaf.kind != Kind::Indented && leaf.begins_after(source) {
         let is_row = leaf.kind == Kind::Cell && !blocks::is_only(bare, b"|");
         return if is_blank(unfinished) || is_row { all } else { Look::Hold(line) };
     }
