@@ -12,7 +12,7 @@ use crate::telemetry::init_logs;
 
 pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let config = settings.check()?;
-    init_logs(&config.log).map_err(|error| Failure::Other(error.to_string()))?;
+    let _logs = init_logs(&config.log).map_err(|error| Failure::Other(error.to_string()))?;
     for warning in &settings.warnings {
         tracing::warn!(setting = warning.place, "{}", warning.fault);
     }

@@ -8,6 +8,7 @@
 use std::io::IsTerminal as _;
 use std::str::FromStr;
 
+use super::log_writer::{LogGuard, LogWriter};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -74,6 +75,9 @@ pub enum LogError {
         /// What the parser said.
         cause: String,
     },
+    /// The thread that writes could not be started.
+    #[error("the log's thread cannot be started: {0}")]
+    Thread(#[source] std::io::Error),
     /// Some subscriber is set already.
     #[error("logs are set up already")]
     AlreadySet,
@@ -87,24 +91,38 @@ pub fn check_filter(filter: &str) -> Result<(), LogError> {
     parse_filter(filter).map(|_| ())
 }
 
-/// Sets the process's subscriber. Call it once, first.
+/// Sets the process's subscriber. Call it once, first, and keep the guard to the end: it writes the last lines out.
 ///
 /// # Errors
 /// [`LogError`] if the filter does not parse or a subscriber is set already.
-pub fn init_logs(options: &LogOptions) -> Result<(), LogError> {
+pub fn init_logs(options: &LogOptions) -> Result<LogGuard, LogError> {
     let filter = parse_filter(&options.filter)?;
     let pretty = match options.format {
         LogFormat::Pretty => true,
         LogFormat::Json => false,
         LogFormat::Auto => std::io::stdout().is_terminal(),
     };
+    let note = if pretty { note_pretty } else { note_json };
+    let (writer, guard) = LogWriter::start(std::io::stdout(), note).map_err(LogError::Thread)?;
     let registry = tracing_subscriber::registry().with(filter);
+    let lines = fmt::layer().with_writer(writer);
     let set = if pretty {
-        registry.with(fmt::layer().with_target(true)).try_init()
+        registry.with(lines.with_ansi(std::io::stdout().is_terminal())).try_init()
     } else {
-        registry.with(fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()
+        registry.with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()
     };
-    set.map_err(|_| LogError::AlreadySet)
+    set.map_err(|_| LogError::AlreadySet)?;
+    Ok(guard)
+}
+
+fn note_pretty(lost: u64) -> String {
+    format!("{lost} log lines were thrown away: standard output takes them too slowly")
+}
+
+fn note_json(lost: u64) -> String {
+    format!(
+        r#"{{"level":"WARN","message":"log lines were thrown away","lines":{lost},"target":"rillmark::telemetry"}}"#
+    )
 }
 
 fn parse_filter(filter: &str) -> Result<EnvFilter, LogError> {
@@ -122,6 +140,13 @@ mod tests {
         check_filter(FILTER_DEFAULT).unwrap();
         let told = check_filter("info,rillmark=loud").unwrap_err().to_string();
         assert!(told.contains("rillmark=loud"), "{told}");
+    }
+
+    #[test]
+    fn the_note_of_lost_lines_is_json_among_json() {
+        let note: serde_json::Value = serde_json::from_str(&note_json(7)).unwrap();
+        assert_eq!(note["lines"], 7);
+        assert!(note_pretty(7).starts_with("7 "));
     }
 
     #[test]

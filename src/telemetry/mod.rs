@@ -3,8 +3,10 @@
 //! Two handles, no globals of our own: [`init_logs`] sets the process's subscriber once, [`Metrics`] is a `Clone` handle
 //! over one registry. Secrets and query strings go into neither.
 
+mod log_writer;
 pub mod logs;
 pub mod metrics;
 
+pub use log_writer::LogGuard;
 pub use logs::{LogFormat, LogOptions, init_logs};
 pub use metrics::Metrics;

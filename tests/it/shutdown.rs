@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt as _;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::helpers::{PATIENCE, TestApp, read_answer, read_to_end, spawn_app, spawn_app_with, until};
@@ -67,4 +70,35 @@ async fn the_service_says_that_it_drains_before_it_stops_listening() {
     assert_eq!(app.get("/healthz").await.status(), 200);
     timeout(PATIENCE, served).await.unwrap().unwrap().unwrap();
     assert!(TcpStream::connect(app.address).await.is_err());
+}
+
+/// The binary itself: SIGTERM and SIGINT end it with 0, after the request that runs, and the last log line is out.
+#[tokio::test]
+async fn both_signals_end_the_process_well() {
+    for signal in ["TERM", "INT"] {
+        let mut service = Command::new(env!("CARGO_BIN_EXE_rillmark"));
+        service.env_clear().env("RILLMARK_LISTEN", "127.0.0.1:0").stdout(Stdio::piped()).kill_on_drop(true);
+        let mut service = service.spawn().unwrap();
+        let mut lines = BufReader::new(service.stdout.take().unwrap()).lines();
+        let first = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+        let first: serde_json::Value = serde_json::from_str(&first).unwrap();
+        let mut socket = TcpStream::connect(first["address"].as_str().unwrap()).await.unwrap();
+        socket.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        read_answer(&mut socket).await;
+        socket.write_all(HALF).await.unwrap();
+        let pid = service.id().unwrap().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().await.unwrap().success());
+        let mut told = Vec::new();
+        while !told.iter().any(|line: &String| line.contains("\"draining\"")) {
+            told.push(timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().expect("it says that it drains"));
+        }
+        socket.write_all(b"c\n").await.unwrap();
+        assert!(read_to_end(&mut socket).await.starts_with("HTTP/1.1 200 "));
+        assert_eq!(timeout(PATIENCE, service.wait()).await.unwrap().unwrap().code(), Some(0), "{signal}");
+        let mut last = String::new();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            last = line;
+        }
+        assert!(last.contains("\"drained\""), "{last}");
+    }
 }
