@@ -6,11 +6,15 @@ mod chance;
 mod corpus;
 mod families;
 mod growth;
+mod http;
 mod measure;
 mod ratio;
 mod worst;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// As in the service's binary: what is measured is what is deployed.
 #[global_allocator]
@@ -38,6 +42,9 @@ enum Command {
         /// Only families whose name holds this.
         #[arg(long)]
         only: Option<String>,
+        /// The service's binary; by default the one beside this program.
+        #[arg(long)]
+        binary: Option<PathBuf>,
     },
     /// Renders random repeated programs and prints those whose cost grows faster than their size.
     Growth {
@@ -57,6 +64,14 @@ enum Command {
         #[arg(long, default_value_t = 20_000)]
         bytes: usize,
     },
+    /// Serves what the service is compared with.
+    #[command(hide = true)]
+    Plain {
+        /// Where to listen.
+        address: SocketAddr,
+        /// Threads.
+        workers: usize,
+    },
     /// Renders one family once and prints time and peak memory: a process of its own for each.
     #[command(hide = true)]
     One {
@@ -75,11 +90,15 @@ enum Part {
     Families,
     /// The worst 10 MiB: time and memory.
     Worst,
+    /// Requests a second against a plain handler.
+    Http,
+    /// What others notice while the worst documents render.
+    Isolation,
 }
 
-fn main() {
+fn main() -> io::Result<()> {
     match Arguments::parse().command {
-        Command::Render { parts, seed, rounds, only } => {
+        Command::Render { parts, seed, rounds, only, binary } => {
             println!("# loadtest render, seed {seed}\n\n{}", measure::machine());
             let wanted = |part| parts.is_empty() || parts.contains(&part);
             if wanted(Part::Ratio) {
@@ -91,9 +110,23 @@ fn main() {
             if wanted(Part::Worst) {
                 worst::run(only.as_deref());
             }
+            let binary = binary.map_or_else(beside_this_program, Ok)?;
+            if wanted(Part::Http) {
+                http::throughput(&binary, seed, rounds.div_ceil(5))?;
+            }
+            if wanted(Part::Isolation) {
+                http::isolation(&binary, seed)?;
+            }
         }
         Command::Growth { seconds, seed } => growth::random(seed, seconds),
         Command::Corpus { seed, bytes } => print!("{}", corpus::document(seed, bytes)),
+        Command::Plain { address, workers } => http::serve_plain(address, workers)?,
         Command::One { family, bytes } => worst::one(family, bytes),
     }
+    Ok(())
+}
+
+/// `rillmark` in the directory of this program.
+fn beside_this_program() -> io::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("rillmark"))
 }
