@@ -46,7 +46,8 @@ pub(super) struct Body {
     pub held: Held,
 }
 
-/// What a body took from the budget; dropping it gives it back. Outlives the bytes where what was parsed from them waits.
+/// What a body took from the budget; dropping it gives it back. Outlives the bytes
+/// where what was made of them waits: the source for its render, the answer for its reader.
 #[derive(Debug)]
 pub(super) struct Held(#[expect(dead_code, reason = "held for its drop")] Vec<OwnedSemaphorePermit>);
 

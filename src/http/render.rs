@@ -8,15 +8,20 @@
 //! **Source:** RFC 9110 §8.3, §12.5.1, §15.5.16; W3C Linked Data Platform §7.1 (`Accept-Post`).
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use mime::Mime;
 
 use super::HttpOptions;
-use super::body::{Body, BodyBudget, BodyLimits, SMALL_BODY_BYTES_MAX};
+use super::body::{Body, BodyBudget, BodyLimits, Held, SMALL_BODY_BYTES_MAX};
 use super::negotiate;
 use super::openapi::{RenderAnswer, RenderBody};
 use super::problem::Problem;
@@ -92,6 +97,29 @@ pub(super) async fn render(
     Ok(response.body(rendered))
 }
 
+/// A rendered answer, with what its source took from the budget of bodies: an answer that nobody takes counts like a
+/// body that does not end.
+struct Rendered {
+    bytes: Bytes,
+    _held: Option<Held>,
+}
+
+impl MessageBody for Rendered {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.bytes.len() as u64)
+    }
+
+    /// In slices, so that the connection copies no more than it can soon send.
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        const SLICE_BYTES: usize = 64 * 1024;
+        let bytes = &mut self.bytes;
+        let slice = bytes.split_to(bytes.len().min(SLICE_BYTES));
+        Poll::Ready((!slice.is_empty()).then_some(Ok(slice)))
+    }
+}
+
 impl Renderer {
     /// A renderer under the operator's options.
     pub(super) fn new(options: &HttpOptions, limits: Arc<Limits>, metrics: Metrics) -> Self {
@@ -136,22 +164,22 @@ impl Renderer {
         }
     }
 
-    async fn answer(&self, form: Form, query: &str, body: Body, answer: AnswerForm) -> Result<Vec<u8>, Problem> {
+    async fn answer(&self, form: Form, query: &str, body: Body, answer: AnswerForm) -> Result<Rendered, Problem> {
+        let whole = |bytes: Vec<u8>, held| Rendered { bytes: bytes.into(), _held: held };
         if body.bytes.len() <= SMALL_BODY_BYTES_MAX {
             let asked = form.parse(&body.bytes, query)?;
             let permit = self.limits.render_gate.enter(asked.source.len()).await?;
             if !permit.is_large() {
-                return Ok(answer.encode(self.html(&asked)));
+                return Ok(whole(answer.encode(self.html(&asked)), None));
             }
-            return self.answer_large(asked.into_owned(), answer, permit).await;
+            return Ok(whole(self.answer_large(asked.into_owned(), answer, permit).await?, None));
         }
         let query = query.to_owned();
         let Body { bytes, held } = body;
         let asked = self.off_worker(move || form.parse(&bytes, &query).map(RenderRequest::into_owned)).await??;
         let permit = self.limits.render_gate.enter(asked.source.len()).await?;
-        // While it waited, the source counted as the body that it was; from here the permit counts it.
-        drop(held);
-        self.answer_large(asked, answer, permit).await
+        // While it waits, the source counts as the body that it was; so does the answer, until it is sent.
+        Ok(whole(self.answer_large(asked, answer, permit).await?, Some(held)))
     }
 
     async fn answer_large(

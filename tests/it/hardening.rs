@@ -126,9 +126,9 @@ async fn a_refusal_arrives_although_its_body_is_still_being_sent() {
     check_problem_body(&body_of(&answer), 413, "body-too-large");
 }
 
-/// A body that says it is too long is refused before it is sent: `Expect: 100-continue` gets no 100 (CWE-770).
+/// A body that says it is too long is refused before any of it is read (CWE-770).
 #[tokio::test]
-async fn a_body_that_is_announced_too_long_is_never_asked_for() {
+async fn a_body_that_is_announced_too_long_is_refused_unread() {
     let app = spawn_app();
     let head = "POST /render HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
         content-length: 99999999\r\n\r\n";
@@ -163,6 +163,18 @@ async fn a_reader_that_takes_nothing_is_ended() {
     all_others_are_gone(&app).await;
     assert!(began.elapsed() < Duration::from_secs(4), "by the kernel, long before the rule for drips");
     drop(socket);
+}
+
+/// Answers that nobody takes fill the memory as well as bodies do, so they count against the same budget (CWE-770).
+#[tokio::test]
+async fn an_answer_that_is_not_taken_counts_against_the_budget() {
+    let app = spawn_app_with(|options| options.http.bodies_in_flight_bytes_max = 12 << 20);
+    let held = ask_for_much(&app).await;
+    let large = "a".repeat(2 << 20);
+    check_problem(app.render_text("", large.clone()).await, 503, "busy").await;
+    assert_eq!(app.render_text("", "small").await.status(), 200);
+    drop(held);
+    until("the budget to come back", async || app.render_text("", large.clone()).await.status() == 200).await;
 }
 
 /// A reader that takes a little now and then keeps any timer for silence from firing (CWE-400). Over a Unix socket,

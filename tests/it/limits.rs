@@ -147,7 +147,7 @@ async fn a_source_that_waits_for_its_turn_still_counts_as_a_body() {
     let limits = LimitsOptions { render_concurrency: 2, render_queue: 4, ..Default::default() };
     let service = Service::start(|options| {
         options.limits = LimitsOptions { render_queue_wait: Duration::from_secs(600), ..limits };
-        options.http.bodies_in_flight_bytes_max = 4 << 20;
+        options.http.bodies_in_flight_bytes_max = 7 << 20;
     });
     let (place, document) = (service.tcp(), slow_document(3 << 20));
     let running = send_large(place, &document);
