@@ -59,8 +59,6 @@ pub(super) struct Context<'c> {
     pub(super) text: &'c Text,
     pub(super) atoms: &'c [Atom],
     pub(super) options: &'c Options,
-    /// Whether math may be shown that is not closed.
-    pub(super) open_math: bool,
 }
 
 /// Scans the text from `from`. No more of it is shown than up to `end`: what follows closes a heading.
@@ -191,8 +189,7 @@ impl Scanner<'_> {
         if let Some(end) = self.atom_end(at, &[AtomKind::Math]) {
             return self.keep(end);
         }
-        let opened = if self.context.open_math { self.dollars.opens(self.text, at) } else { None };
-        let Some(math) = opened else { return Step::Go(at + 1) };
+        let Some(math) = self.dollars.opens(self.text, at) else { return Step::Go(at + 1) };
         if math.blank {
             return Step::Cut(at);
         }
@@ -340,7 +337,7 @@ mod tests {
         let options = Options { math: true, footnotes: true, ..Options::default() };
         let Probed::Leaf(leaf) = probe(source, &options) else { panic!("no leaf in {source:?}") };
         let text = Text::new(source, &leaf);
-        let context = Context { text: &text, atoms: &leaf.atoms, options: &options, open_math: true };
+        let context = Context { text: &text, atoms: &leaf.atoms, options: &options };
         let scan = scan(&context, 0, text.as_str().len());
         let visible: String = text.as_str()[..scan.cut]
             .char_indices()

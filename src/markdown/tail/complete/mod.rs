@@ -107,7 +107,7 @@ fn look<'s>(source: &'s str, options: &Options) -> Look<'s> {
         Probed::Swallowed { .. } => return Look::Hold(line),
     };
     let bare = blocks::bare_last_line(source, leaf.quotes);
-    if leaf.kind != Kind::Indented && leaf.begins_after(source) {
+    if leaf.begins_after(source) {
         let is_row = leaf.kind == Kind::Cell && !blocks::is_only(bare, b"|");
         return if is_blank(unfinished) || is_row { all } else { Look::Hold(line) };
     }
@@ -144,16 +144,12 @@ fn look_at_text<'s>(source: &'s str, leaf: &Leaf, bare: &str, options: &Options)
         Kind::Heading => blocks::before_closing_number_signs(text.as_str()),
         _ => text.as_str().len(),
     };
-    let mut work = Work { source, leaf, text: &text, end, options, open_math: true };
+    let work = Work { source, leaf, text: &text, end, options };
     let may_be_header = options.tables && matches!(leaf.kind, Kind::Paragraph | Kind::Tight);
     let header = if may_be_header { Header::find(source, &text) } else { None };
     if let Some(look) = header.and_then(|header| work.show(Some(header))) {
         return look;
     }
-    if let Some(look) = work.show(None) {
-        return look;
-    }
-    work.open_math = false;
     work.show(None).unwrap_or(Look::Show(View::Finished(source)))
 }
 
@@ -165,16 +161,14 @@ struct Work<'s, 'w> {
     /// Its text is looked at up to here.
     end: usize,
     options: &'w Options,
-    /// Whether math may be shown that is not closed.
-    open_math: bool,
 }
 
 impl<'s> Work<'s, '_> {
     /// Cuts the text and closes what is open there. `None` if the parser sees no table, or no math, where this does.
     fn show(&self, mut header: Option<Header>) -> Option<Look<'s>> {
         let from = header.as_ref().map_or(0, |header| header.cell);
-        let (text, atoms, options, open_math) = (self.text, &self.leaf.atoms, self.options, self.open_math);
-        let mut scan = inlines::scan(&Context { text, atoms, options, open_math }, from, self.end);
+        let (text, atoms, options) = (self.text, &self.leaf.atoms, self.options);
+        let mut scan = inlines::scan(&Context { text, atoms, options }, from, self.end);
         for _ in 0..CUTS_MAX {
             let shown = &text.as_str()[..scan.cut];
             let only_pipes = match &mut header {
