@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rillmark::http::KINDS;
 use rillmark::limits::LimitsOptions;
+use rillmark::markdown::bounds::OUTPUT_FACTOR;
 use rillmark::markdown::options::OPTIONS;
 use rillmark::telemetry::Metrics;
 
@@ -107,6 +108,12 @@ fn the_table_of_rooms_is_the_map() {
 #[test]
 fn the_table_of_settings_is_the_configs() {
     hold(|readme| with_part(readme, "settings", &rillmark::config::print::readme_table()));
+}
+
+#[test]
+fn the_bound_of_the_output_is_the_renderers() {
+    let promise = format!("never longer than {OUTPUT_FACTOR} × the source + 64 KiB");
+    assert!(std::fs::read_to_string(path()).unwrap().contains(&promise), "{promise}");
 }
 
 /// Runs a command of the README against a service at `address` and gives what it printed, as if the service stood
