@@ -3,10 +3,11 @@
 //! The line has the path and not the query string, since queries may carry tokens (CWE-532); no header is logged but the
 //! request id, and that only if it is harmless.
 //!
-//! **Invariant:** each request gives exactly one line, however it ends (`each_request_is_one_access_line`).
+//! **Invariant:** each request gives exactly one line, however it ends (`each_request_is_one_access_line`); a body goes
+//! out in slices (`a_long_body_goes_out_in_slices_and_whole`).
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -19,6 +20,8 @@ use crate::telemetry::Metrics;
 
 /// The status that is logged where the client went away before there was an answer (as nginx has it).
 const CLIENT_GONE: u16 = 499;
+/// Bodies go out in slices of this many bytes.
+const SLICE_BYTES: usize = 64 * 1024;
 /// Longer paths are cut in the log.
 const PATH_CHARS_MAX: usize = 200;
 
@@ -66,7 +69,7 @@ impl Visit {
     pub(super) fn watch(mut self, status: u16, body: BoxBody) -> Watched {
         self.status = status;
         self.complete = matches!(body.size(), BodySize::None | BodySize::Sized(0));
-        Watched { visit: self, body }
+        Watched { visit: self, body, rest: Bytes::new() }
     }
 
     /// The method for labels: those that exist, so that a stranger cannot make up a label.
@@ -106,11 +109,14 @@ impl Drop for Visit {
     }
 }
 
-/// A body that counts its bytes and ends its visit when it is dropped.
+/// A body that counts its bytes and ends its visit when it is dropped. It goes out in slices: what the connection copies
+/// for a reader that takes nothing is one slice, however long the body is (CWE-770).
 #[derive(Debug)]
 pub(super) struct Watched {
     visit: Visit,
     body: BoxBody,
+    /// What the body gave and is not sent.
+    rest: Bytes,
 }
 
 impl MessageBody for Watched {
@@ -121,14 +127,44 @@ impl MessageBody for Watched {
     }
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_next(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(chunk))) if self.visit.method != Method::HEAD => {
-                self.visit.body_bytes += chunk.len() as u64;
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_next(cx)) {
+                Some(Ok(chunk)) => self.rest = chunk,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => {
+                    self.visit.complete = true;
+                    return Poll::Ready(None);
+                }
             }
-            Poll::Ready(None) => self.visit.complete = true,
-            _ => {}
         }
-        polled
+        let bytes = self.rest.len().min(SLICE_BYTES);
+        if self.visit.method != Method::HEAD {
+            self.visit.body_bytes += bytes as u64;
+        }
+        Poll::Ready(Some(Ok(self.rest.split_to(bytes))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+    use crate::http::RequestId;
+
+    #[tokio::test]
+    async fn a_long_body_goes_out_in_slices_and_whole() {
+        let context = RequestContext { id: RequestId::make(), trace: None, client: None };
+        let visit = Visit::new(Metrics::new(), context, Method::GET, "/".to_owned(), "/", None);
+        let long: Bytes = (0..200_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<u8>>().into();
+        let mut watched = visit.watch(200, BoxBody::new(long.clone()));
+        let mut sent = Vec::new();
+        while let Some(slice) = poll_fn(|cx| Pin::new(&mut watched).poll_next(cx)).await {
+            let slice = slice.unwrap();
+            assert!((1..=SLICE_BYTES).contains(&slice.len()));
+            sent.extend_from_slice(&slice);
+        }
+        assert_eq!(sent, long);
+        assert!(watched.visit.complete && watched.visit.body_bytes == long.len() as u64);
     }
 }

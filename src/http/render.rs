@@ -111,12 +111,9 @@ impl MessageBody for Rendered {
         BodySize::Sized(self.bytes.len() as u64)
     }
 
-    /// In slices, so that the connection copies no more than it can soon send.
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        const SLICE_BYTES: usize = 64 * 1024;
-        let bytes = &mut self.bytes;
-        let slice = bytes.split_to(bytes.len().min(SLICE_BYTES));
-        Poll::Ready((!slice.is_empty()).then_some(Ok(slice)))
+        let bytes = std::mem::take(&mut self.bytes);
+        Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
     }
 }
 

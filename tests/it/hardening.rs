@@ -231,13 +231,18 @@ async fn a_render_whose_client_has_gone_leaves_the_queue() {
     assert!(text.contains("rillmark_render_seconds_count 1"), "the second never began");
 }
 
-/// Sends a source of 11 MiB through a socket that can hold little of the answer.
-async fn ask_for_much(app: &TestApp) -> TcpStream {
+/// A connection that can hold little of an answer.
+fn narrow(app: &TestApp) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(8 * 1024).unwrap();
     socket.connect(&app.address.into()).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let mut socket = TcpStream::from_std(socket.into()).unwrap();
+    TcpStream::from_std(socket.into()).unwrap()
+}
+
+/// Sends a source of 11 MiB through a socket that can hold little of the answer.
+async fn ask_for_much(app: &TestApp) -> TcpStream {
+    let mut socket = narrow(app);
     let source = vec![b'a'; 11 << 20];
     let head = format!(
         "POST /render HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n",
