@@ -22,6 +22,7 @@ const _: () = assert!(MARKERS_MAX * 4 <= COLUMNS_MAX, "the short cut for short l
 
 mod place;
 mod prefix;
+mod suspicion;
 mod table;
 
 use place::Place;
@@ -61,7 +62,7 @@ const PLAIN: [bool; 256] = {
 /// assert_eq!(trip(&format!("text\n{deep}")), Some(5));
 /// ```
 pub fn trip(source: &str) -> Option<usize> {
-    Scan::default().advance(source)
+    if suspicion::is_suspect(source.as_bytes()) { Scan::default().advance(source) } else { None }
 }
 
 /// The scan over a text that may still be growing.

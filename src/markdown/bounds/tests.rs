@@ -294,6 +294,14 @@ proptest! {
     }
 
     #[test]
+    fn what_is_not_suspect_never_trips(head in document(), near in 0..6usize, count in 55..75usize, tail in document()) {
+        let marker = [">", "- ", "1. ", "\t", "[^a]: ", "> "][near];
+        let rows = ["", "| x\n", "|\n", "||x\n", "x\n", "- x\n"][near].repeat(count * 5);
+        let source = [head.as_str(), "\n", &marker.repeat(count * if near == 3 { 4 } else { 1 }), &tail, "\n|a|a|a\n|-|-|-\n", &rows, &tail].concat();
+        prop_assert_eq!(Scan::default().advance(&source), trip(&source), "{:?}", source);
+    }
+
+    #[test]
     fn any_split_trips_at_the_same_offset(head in document(), deep in 0..3usize, tail in document(), cuts in cuts()) {
         let middle = ["", DEEP, "|a|a|a\n|-|-|-\n|\n x\n| x\n"][deep];
         let source = [head.as_str(), middle, &"| x\n".repeat(deep * 200), &tail].concat();
