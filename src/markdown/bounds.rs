@@ -7,7 +7,7 @@
 //! offset at which parsing ends, for good: what is appended later never moves it.
 //!
 //! All of it counts more than the parser does, never less: every option counts as on, and only the inside of a fence
-//! that is certainly one (see [`place`]) is exempt. What the bounds allow is linear: at most
+//! that is certainly one (see `place.rs`) is exempt. What the bounds allow is linear: at most
 //! `MARKERS_MAX + COLUMNS_MAX / 2` containers are ever open.
 //!
 //! **Invariant:** the offset is the same however the text arrives, and stays once it is there
