@@ -17,6 +17,7 @@ pub(super) struct HeadingId {
 
 impl<'e> Writer<'_, 'e> {
     pub(super) fn start(&mut self, tag: Tag<'e>, at: usize) {
+        self.line_begins = !is_inline(tag.to_end());
         match tag {
             Tag::Paragraph => self.open_block(&el::P),
             Tag::Item => self.start_item(),
@@ -49,6 +50,7 @@ impl<'e> Writer<'_, 'e> {
     }
 
     pub(super) fn end(&mut self, tag: TagEnd) {
+        self.line_begins = !is_inline(tag);
         match tag {
             TagEnd::Paragraph | TagEnd::HtmlBlock => self.close_block(&el::P),
             TagEnd::Item => self.close_block(&el::LI),
@@ -57,6 +59,7 @@ impl<'e> Writer<'_, 'e> {
             TagEnd::Strikethrough => self.close_inline(&el::DEL),
             TagEnd::Link => self.end_link(),
             TagEnd::CodeBlock => {
+                self.in_code = false;
                 self.close_inline(&el::CODE);
                 self.close_block(&el::PRE);
             }
@@ -135,6 +138,7 @@ impl<'e> Writer<'_, 'e> {
     }
 
     fn start_code_block(&mut self, kind: &CodeBlockKind<'_>) {
+        self.in_code = true;
         self.html.fresh_line();
         self.open_inline(&el::PRE);
         let class = match kind {
@@ -283,6 +287,10 @@ impl<'e> Writer<'_, 'e> {
         }
         self.html.line_feed();
     }
+}
+
+fn is_inline(tag: TagEnd) -> bool {
+    matches!(tag, TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link | TagEnd::Image)
 }
 
 fn heading(level: HeadingLevel) -> &'static Element {

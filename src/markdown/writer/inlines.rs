@@ -37,6 +37,8 @@ pub(super) struct Run {
     end: usize,
     /// Where in `text` something of the source is not shown. A bare URL does not reach across.
     seams: Vec<usize>,
+    /// It begins a block or a line.
+    begins_line: bool,
 }
 
 impl Run {
@@ -53,7 +55,7 @@ impl<'e> Writer<'_, 'e> {
         }
         let text = self.without_hidden(text, range);
         self.note(&text);
-        if self.options.autolinks && self.links == 0 {
+        if self.options.autolinks && self.links == 0 && !self.in_code {
             return self.gather(&text, range);
         }
         self.html.decoded(&text);
@@ -94,6 +96,7 @@ impl<'e> Writer<'_, 'e> {
     fn gather(&mut self, text: &str, range: &Range<usize>) {
         if self.run.is_empty() {
             self.run.start = range.start;
+            self.run.begins_line = self.line_begins;
         }
         self.gathering = true;
         let hidden = &self.edits.hidden;
@@ -109,7 +112,7 @@ impl<'e> Writer<'_, 'e> {
     pub(super) fn flush_run(&mut self) {
         let run = std::mem::take(&mut self.run);
         self.gathering = false;
-        let before = self.source[..run.start].chars().next_back();
+        let before = if run.begins_line { None } else { self.source[..run.start].chars().next_back() };
         let text = run.text.as_str();
         let mut from = 0;
         for found in autolink::find(text, before) {
@@ -145,6 +148,7 @@ impl<'e> Writer<'_, 'e> {
     }
 
     pub(super) fn code(&mut self, text: &str) {
+        self.line_begins = false;
         self.note(text);
         let written = self.html.open(&el::CODE);
         self.html.decoded(text);
@@ -152,6 +156,7 @@ impl<'e> Writer<'_, 'e> {
     }
 
     pub(super) fn math(&mut self, class: &'static str, text: &str, at: usize) {
+        self.line_begins = false;
         let text = self.edits.math.filter(|&(stand_in, _)| stand_in == at).map_or(text, |(_, open)| open);
         self.note(text);
         let written = self.html.open_with_word(&el::SPAN, "class", class);
@@ -160,16 +165,19 @@ impl<'e> Writer<'_, 'e> {
     }
 
     pub(super) fn inline_html(&mut self, text: &str) {
+        self.line_begins = false;
         self.note(text);
         self.html.text(text);
     }
 
     pub(super) fn soft_break(&mut self) {
+        self.line_begins = true;
         self.note(" ");
         self.html.line_feed();
     }
 
     pub(super) fn hard_break(&mut self) {
+        self.line_begins = true;
         self.note(" ");
         if let Some(tag) = self.html.tag(&el::BR) {
             tag.end_void(" />");
@@ -178,6 +186,7 @@ impl<'e> Writer<'_, 'e> {
     }
 
     pub(super) fn footnote_reference(&mut self, label: &CowStr<'e>) {
+        self.line_begins = false;
         let id = self.footnote_id(label);
         let number = self.footnote_number(label).to_string();
         let mark = self.html.open_with_word(&el::SUP, "class", "footnote-reference");
@@ -280,6 +289,7 @@ impl<'e> Writer<'_, 'e> {
 
     fn end_image(&mut self) {
         let Some(image) = self.image.take() else { return };
+        self.line_begins = false;
         self.gathering = false;
         match image.shown {
             Shown::Text { span } => self.html.close(&el::SPAN, span),

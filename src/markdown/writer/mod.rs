@@ -115,6 +115,10 @@ struct Writer<'o, 'e> {
     html_block_feeds: usize,
     /// Adjacent text, gathered only where bare URLs are looked for.
     run: inlines::Run,
+    /// In a code block, where a bare URL is text.
+    in_code: bool,
+    /// Nothing stands on the line or in its block yet, whatever container prefix the source has there.
+    line_begins: bool,
 }
 
 /// The table being written; tables do not nest.
@@ -151,6 +155,8 @@ impl<'o, 'e> Writer<'o, 'e> {
             slugs: Slugs::default(),
             html_block_feeds: 0,
             run: inlines::Run::default(),
+            in_code: false,
+            line_begins: true,
         }
     }
 
