@@ -16,12 +16,16 @@ mod browser;
 mod cli;
 /// The examples of CommonMark and GFM.
 mod commonmark;
+/// Sources for tests that compare.
+mod corpus;
 /// Abuse, each with its CWE.
 mod hardening;
 /// Liveness, readiness, pages, docs, and what is served where.
 mod health;
 /// A service for one test, and how to talk to it.
 mod helpers;
+/// The laws of what a reader sees of an unfinished source.
+mod laws;
 /// Rust's comments and strings told from its code, for `tidy`.
 mod lexer;
 /// Rates, renders at once, memory in flight.
@@ -32,12 +36,12 @@ mod metrics;
 mod openapi;
 /// The naive twin of the renderer.
 mod oracle;
-/// The laws of what a reader sees, over the oracle and over the product.
-mod oracle_laws;
 /// Refusals, paths and methods.
 mod problems;
 /// The service as a process: its start, its answers, its end.
 mod process;
+/// Six rules of what a reader never sees while a source is completed.
+mod reader_rules;
 /// The README's tables and examples are what the code says.
 mod readme;
 /// `POST /render`.
@@ -52,6 +56,8 @@ mod shutdown;
 mod spec;
 /// The house law: who uses whom, how files open, how long things are.
 mod tidy;
+/// The product against its naive twin.
+mod twin;
 /// Unix sockets.
 mod uds;
 /// A client that writes every byte itself.

@@ -1,7 +1,8 @@
 //! GFM's extended autolinks: bare URLs and e-mail addresses in literal text.
 //!
 //! They are looked for in the text of a run of text events with nothing between them, outside links, images, code and
-//! math. A URL begins with `http://`, `https://` or `www.`, whatever the letters' case.
+//! math. A URL begins with `http://`, `https://` or `www.`; one whose scheme is not
+//! allowed stays text.
 //!
 //! **Source:** GFM 0.29, section 6.9.
 
@@ -9,7 +10,8 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, LinkType, Tag, TagEnd};
 
-use super::write::Placed;
+use super::links::Url;
+use super::write::{Cut, Placed};
 
 /// A link found in a text: what it covers, and where it leads.
 struct Found {
@@ -17,8 +19,9 @@ struct Found {
     dest: String,
 }
 
-/// Links bare URLs; not one that reaches `end`, since it may go on there.
-pub(crate) fn link(events: Vec<Placed>, source: &str, end: Option<usize>) -> Vec<Placed> {
+/// Links bare URLs; of an unfinished source not one that touches its end, or markup that is closed for show only: it may
+/// go on there.
+pub(crate) fn link(events: Vec<Placed>, source: &str, cut: Option<&Cut>, url: &Url<'_>) -> Vec<Placed> {
     let mut out: Vec<Placed> = Vec::new();
     let mut barred = 0;
     let mut i = 0;
@@ -31,7 +34,8 @@ pub(crate) fn link(events: Vec<Placed>, source: &str, end: Option<usize>) -> Vec
                 let run = run_at(&events[i..]);
                 let whole = range.start..events[i + run.len() - 1].1.end;
                 let before = if at_line_start(&out) { None } else { source[..whole.start].chars().next_back() };
-                out.extend(linked(&run.concat(), &whole, before, end));
+                let edges = cut.map_or(Edges::default(), |cut| Edges::of(&whole, source, cut));
+                out.extend(linked(&run.concat(), &whole, before, &edges, url));
                 i += run.len();
                 continue;
             }
@@ -41,6 +45,33 @@ pub(crate) fn link(events: Vec<Placed>, source: &str, end: Option<usize>) -> Vec
         i += 1;
     }
     out
+}
+
+/// What of an unfinished source stands beside a run of texts.
+#[derive(Default)]
+struct Edges {
+    /// A URL that reaches the end of the run may go on.
+    open_end: bool,
+    /// The run follows a `_` that is not closed: an address at its front may begin before it.
+    open_start: bool,
+    /// Stands for a hidden character.
+    hidden: Option<char>,
+}
+
+impl Edges {
+    fn of(run: &Range<usize>, source: &str, cut: &Cut) -> Self {
+        let underscores = source[..run.start].bytes().rev().take_while(|b| *b == b'_').count();
+        Self {
+            open_end: (run.start..=run.end).contains(&cut.end) || cut.openers.contains(&run.end),
+            open_start: cut.openers.iter().any(|opener| (run.start - underscores..run.start).contains(opener)),
+            hidden: cut.stand_in,
+        }
+    }
+
+    /// Whether a URL that reaches up to `rest` may go on there.
+    fn go_on(&self, rest: &str) -> bool {
+        rest.is_empty() && self.open_end || self.hidden.is_some_and(|hidden| rest.starts_with(hidden))
+    }
 }
 
 /// The texts at the front.
@@ -65,7 +96,7 @@ fn at_line_start(before: &[Placed]) -> bool {
     }
 }
 
-fn linked(text: &str, whole: &Range<usize>, before: Option<char>, end: Option<usize>) -> Vec<Placed> {
+fn linked(text: &str, whole: &Range<usize>, before: Option<char>, edges: &Edges, url: &Url<'_>) -> Vec<Placed> {
     let mut out = Vec::new();
     let mut rest = 0;
     let literal = |part: &str| (Event::Text(part.to_owned().into()), whole.clone());
@@ -73,10 +104,12 @@ fn linked(text: &str, whole: &Range<usize>, before: Option<char>, end: Option<us
     while at < text.len() {
         let before = text[..at].chars().next_back().or(before);
         let free = before.is_none_or(|c| c.is_whitespace() || "*_~(".contains(c));
-        let touching = end.is_some_and(|end| whole.start <= end && end <= whole.end);
-        let found =
-            if free && at >= rest { url_at(text, at, touching).or_else(|| email_at(text, at, touching)) } else { None };
-        if let Some(found) = found {
+        let found = if free && at >= rest {
+            url_at(text, at, edges).or_else(|| email_at(text, at, before, edges))
+        } else {
+            None
+        };
+        if let Some(found) = found.filter(|found| url.judge(&found.dest) == found.dest) {
             if rest < found.range.start {
                 out.push(literal(&text[rest..found.range.start]));
             }
@@ -97,18 +130,14 @@ fn linked(text: &str, whole: &Range<usize>, before: Option<char>, end: Option<us
     out
 }
 
-fn begins(text: &str, with: &str) -> bool {
-    text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
-}
-
-fn url_at(text: &str, at: usize, touching: bool) -> Option<Found> {
+fn url_at(text: &str, at: usize, edges: &Edges) -> Option<Found> {
     let rest = &text[at..];
-    let (skip, scheme) = if begins(rest, "http://") {
+    let (skip, scheme) = if rest.starts_with("http://") {
         (7, "")
-    } else if begins(rest, "https://") {
+    } else if rest.starts_with("https://") {
         (8, "")
-    } else if begins(rest, "www.") {
-        (0, "http://")
+    } else if rest.starts_with("www.") {
+        (4, "http://")
     } else {
         return None;
     };
@@ -116,7 +145,7 @@ fn url_at(text: &str, at: usize, touching: bool) -> Option<Found> {
         return None;
     }
     let whole = rest.find(|c: char| c.is_whitespace() || c == '<').map_or(rest, |stop| &rest[..stop]);
-    if touching && whole.len() == rest.len() {
+    if edges.go_on(&rest[whole.len()..]) || edges.hidden.is_some_and(|hidden| whole.contains(hidden)) {
         return None;
     }
     let link = without_trailing(whole);
@@ -151,16 +180,18 @@ fn is_name(entity: &str) -> bool {
     !entity.is_empty() && entity.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
-fn email_at(text: &str, at: usize, touching: bool) -> Option<Found> {
+fn email_at(text: &str, at: usize, before: Option<char>, edges: &Edges) -> Option<Found> {
     let rest = &text[at..];
-    let local = rest.find(|c: char| !c.is_ascii_alphanumeric() && !".-_+".contains(c))?;
-    if local == 0 || !rest[local..].starts_with('@') {
+    let in_local = |c: char| c.is_ascii_alphanumeric() || ".-_+".contains(c);
+    let local = rest.find(|c| !in_local(c))?;
+    let begins = at == 0 || !before.is_some_and(in_local);
+    if !begins || local == 0 || !rest[local..].starts_with('@') {
         return None;
     }
     let domain = &rest[local + 1..];
     let host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let end = domain.find(|c| !host(c)).unwrap_or(domain.len());
-    if touching && end == domain.len() {
+    if edges.go_on(&domain[end..]) || at == 0 && edges.open_start {
         return None;
     }
     let domain = domain[..end].trim_end_matches('.');

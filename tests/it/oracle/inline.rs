@@ -8,7 +8,7 @@ use super::syntax;
 use super::write::Placed;
 
 /// What is open to the end and has to be closed with more than delimiter runs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Closer {
     None,
     /// A code span whose opener, this long, stands at this index.
@@ -16,10 +16,10 @@ pub(crate) enum Closer {
         opener: usize,
         length: usize,
     },
-    /// Math whose opener stands at this index: the node.
+    /// Math whose opener stands at this index.
     Math {
         opener: usize,
-        node: Event<'static>,
+        display: bool,
     },
 }
 
@@ -34,6 +34,21 @@ pub(crate) struct Scan {
     pub closer: Closer,
     /// From this index on, within an unclosed tag, markers mean nothing.
     pub dead: usize,
+}
+
+impl Scan {
+    /// Cuts at `end` if that is before the cut; an opener with nothing left behind it closes nothing.
+    pub(crate) fn end_at(&mut self, end: usize) {
+        self.cut = self.cut.min(end);
+        let content = match self.closer {
+            Closer::Code { opener, length } => opener + length,
+            Closer::Math { opener, display } => opener + 1 + usize::from(display),
+            Closer::None => 0,
+        };
+        if self.cut <= content {
+            self.closer = Closer::None;
+        }
+    }
 }
 
 /// A `[` or `![` that has not been closed.
@@ -158,33 +173,37 @@ impl Scanner<'_> {
         }
         let display = self.chars.get(at + 1) == Some(&'$');
         let content = at + 1 + usize::from(display);
-        if self.later_dollar(content, display) || !display && !self.opens_math(at) {
-            return content;
-        }
         let mut end = self.chars.len();
         while end > content && self.chars[end - 1] == '$' {
             end -= 1;
         }
+        if self.cannot_close(content, if display { end } else { self.chars.len() }) || !display && !self.opens_math(at)
+        {
+            return at + 1;
+        }
         if self.blank(content, end) {
             return self.hold(at);
         }
-        let tex = self.text.string(content..end).into();
-        let node = if display { Event::DisplayMath(tex) } else { Event::InlineMath(tex) };
-        self.scan.closer = Closer::Math { opener: at, node };
+        self.scan.closer = Closer::Math { opener: at, display };
         self.scan.cut = end;
         self.protect(at, end)
     }
 
-    /// Whether a `$` follows that could have closed this math, and by the parser's word did not.
-    fn later_dollar(&self, content: usize, display: bool) -> bool {
+    /// Whether a `$` in the same braces could have closed this math, and by the parser's word did not; or whether its
+    /// braces have been left, so that none can.
+    fn cannot_close(&self, content: usize, end: usize) -> bool {
+        let mut depth = 0;
         let mut at = content;
-        while at < self.chars.len() {
+        while at < end {
             match self.chars[at] {
-                '\\' => at += 2,
-                '$' if display => return at + 1 < self.chars.len(),
-                '$' => return true,
-                _ => at += 1,
+                '\\' => at += 1,
+                '{' => depth += 1,
+                '}' if depth == 0 => return true,
+                '}' => depth -= 1,
+                '$' if depth == 0 => return true,
+                _ => {}
             }
+            at += 1;
         }
         false
     }
@@ -221,7 +240,7 @@ impl Scanner<'_> {
         let image = at > 0 && self.chars[at - 1] == '!' && !self.protected[at - 1];
         let rest = &self.chars[at + 1..];
         let footnote = self.options.footnotes && rest.first() == Some(&'^');
-        if footnote && rest.iter().all(|c| !c.is_whitespace() && !"[]".contains(*c)) {
+        if footnote && !rest.contains(&'\n') && syntax::label_prefix(&rest[1..].iter().collect::<String>()) {
             return self.hold(at - usize::from(image));
         }
         self.openers.push(Opener { index: at, image, active: true });
@@ -246,7 +265,9 @@ impl Scanner<'_> {
         };
         let start = opener.index - usize::from(opener.image);
         let parsed = self.parsed(start, link).or_else(|| self.parsed(opener.index, link)).filter(|end| *end > at);
+        let footnote = self.chars[opener.index + 1] == '^' && parsed == Some(at + 1) && self.options.footnotes;
         let pending = match rest.chars().next() {
+            _ if footnote => false,
             None => !index && !self.blank(opener.index + 1, at),
             Some('(') => parsed.is_none_or(|end| end == at + 1) && syntax::link_tail_prefix(&rest[1..]),
             Some('[') => !index && syntax::label_prefix(&rest[1..]),
@@ -259,7 +280,6 @@ impl Scanner<'_> {
             return self.hold(if opener.image { start } else { at });
         }
         let Some(end) = parsed else { return at + 1 };
-        let footnote = self.chars.get(opener.index + 1) == Some(&'^') && end == at + 1 && self.options.footnotes;
         for outer in self.openers.iter_mut().filter(|outer| footnote || !opener.image && !outer.image) {
             outer.active = false;
         }
@@ -278,18 +298,17 @@ impl Scanner<'_> {
         while self.scan.cut > 0 && self.is_loose_marker(self.scan.cut - 1) {
             self.scan.cut -= 1;
         }
-        let opener = match self.scan.closer {
-            Closer::Code { opener, .. } | Closer::Math { opener, .. } => opener,
-            Closer::None => 0,
-        };
-        if self.scan.cut <= opener {
-            self.scan.closer = Closer::None;
-        }
+        let cut = self.scan.cut;
+        self.scan.end_at(cut);
         self.scan
     }
 
     fn is_loose_marker(&self, at: usize) -> bool {
-        let marker = "*_~![<`".contains(self.chars[at]) || self.chars[at] == '$' && self.options.math;
+        let marker = match self.chars[at] {
+            '~' => self.options.strikethrough,
+            '$' => self.options.math,
+            c => "*_![<`".contains(c),
+        };
         marker && !self.protected[at]
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Leaf {
     pub start: usize,
     /// How many quotes it stands in.
     pub quotes: usize,
+    /// Where the innermost container starts that it stands in.
+    pub container: usize,
     /// It is the first thing in a list item.
     pub first_in_item: bool,
     /// It is the first thing in a quote.
@@ -146,6 +148,7 @@ fn leaf(open: &[Frame]) -> Option<Leaf> {
         block: if kind == Kind::Tight { start } else { frame.range.start },
         start,
         quotes,
+        container: if kind == Kind::Tight { frame.range.start } else { parent.map_or(0, |parent| parent.range.start) },
         first_in_item: tight_first || first_of(|tag| matches!(tag, Tag::Item)),
         first_in_quote: first_of(|tag| matches!(tag, Tag::BlockQuote(_))),
     })

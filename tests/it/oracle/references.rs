@@ -7,7 +7,6 @@ use std::ops::Range;
 use pulldown_cmark::{BrokenLink, CowStr, Event, LinkType, Options, Parser, Tag};
 use unicase::UniCase;
 
-use super::links::Url;
 use super::write::{self, Placed};
 
 /// A definition longer than this resolves nothing.
@@ -30,8 +29,8 @@ struct Target {
 }
 
 /// Parses `text` and resolves its references by the rules above.
-pub(crate) fn parse(text: &str, extensions: Options, url: &Url) -> Vec<Placed> {
-    let targets = definitions(text, extensions, url);
+pub(crate) fn parse(text: &str, extensions: Options) -> Vec<Placed> {
+    let targets = definitions(text, extensions);
     let hidden = hide_definitions(text, extensions);
     let mut spent = 0;
     let mut ask = |link: BrokenLink<'_>| {
@@ -68,14 +67,14 @@ fn fill_in(event: Event<'static>, targets: &HashMap<UniCase<String>, Target>) ->
 }
 
 /// The labels that resolve. The parser lists the first definition of each label.
-fn definitions(text: &str, extensions: Options, url: &Url) -> HashMap<UniCase<String>, Target> {
+fn definitions(text: &str, extensions: Options) -> HashMap<UniCase<String>, Target> {
     let parser = Parser::new_ext(text, extensions);
     let mut all: Vec<_> = parser.reference_definitions().iter().collect();
     all.sort_by_key(|(_, definition)| definition.span.start);
     all.truncate(DEFINITIONS_MAX);
     all.retain(|(_, definition)| definition.span.len() <= DEFINITION_BYTES_MAX);
     let target = |dest: &str, title: &str| {
-        let cost = write::href_len(&url.judge(dest)) + write::attribute_len(title);
+        let cost = write::href_len(dest) + write::attribute_len(title);
         Target { dest: dest.to_owned(), title: title.to_owned(), cost }
     };
     all.iter()

@@ -9,8 +9,8 @@ use super::write::{Placed, parse};
 
 /// One punctuation mark and one letter: closers behind them close, whatever stands before. Not shown.
 const SEPARATOR: &str = "\u{2016}\u{A4D0}";
-/// Stands for a node of math; a letter to the parser.
-const NODE: &str = "\u{A4D1}";
+/// Stands for a node of math; punctuation to the parser, as the dollars are.
+const NODE: &str = "\u{2017}";
 /// So often a run that does not close is left out before all are.
 const ATTEMPTS: usize = 8;
 
@@ -20,6 +20,8 @@ pub(crate) struct Closed {
     /// How much of the source is shown.
     pub end: usize,
     pub hidden: Vec<usize>,
+    /// Where something begins that the source does not close.
+    pub openers: Vec<usize>,
     pub node: Option<(usize, Event<'static>)>,
 }
 
@@ -77,10 +79,15 @@ impl Closing<'_> {
             Closer::Math { opener, .. } => (NODE.to_owned(), *opener),
         };
         let mut hidden = self.scan.hidden.clone();
-        let closes = !runs.is_empty() || matches!(self.scan.closer, Closer::Code { .. });
+        let math = matches!(self.scan.closer, Closer::Math { .. });
+        let closes = !math && (!runs.is_empty() || self.scan.closer != Closer::None);
         let mut text = self.head(shown, closes);
         let node = match &self.scan.closer {
-            Closer::Math { node, .. } => Some((text.len(), node.clone())),
+            Closer::Math { opener, display } => {
+                let content = opener + 1 + usize::from(*display);
+                let tex = self.text.string(content..self.scan.cut).into();
+                Some((text.len(), if *display { Event::DisplayMath(tex) } else { Event::InlineMath(tex) }))
+            }
             _ => None,
         };
         text += &closer;
@@ -92,7 +99,12 @@ impl Closing<'_> {
             text.extend(std::iter::repeat_n(run.marker, run.length));
         }
         text += &(self.behind)(&text)?;
-        Some(Closed { text, end: self.end(), hidden, node })
+        let code = match self.scan.closer {
+            Closer::Code { opener, .. } | Closer::Math { opener, .. } => Some(self.text.place(opener)),
+            Closer::None => None,
+        };
+        let openers = runs.iter().map(|run| run.start).chain(code).collect();
+        Some(Closed { text, end: self.end(), hidden, openers, node })
     }
 
     /// The source up to a character of the text; where something closes it, line feeds at its end become one blank.

@@ -72,7 +72,7 @@ impl Rest<'_> {
                 '(' => depth += 1,
                 ')' if depth == 0 => return Part::Whole,
                 ')' => depth -= 1,
-                c if c.is_whitespace() || c.is_control() => return if depth == 0 { Part::Whole } else { Part::Wrong },
+                c if c == ' ' || c.is_ascii_control() => return if depth == 0 { Part::Whole } else { Part::Wrong },
                 _ => {}
             }
             self.next();
@@ -99,6 +99,7 @@ pub(crate) fn link_tail_prefix(tail: &str) -> bool {
     if rest.ends() {
         return true;
     }
+    let pointed = rest.peek() == Some('<');
     match rest.destination() {
         Part::Open => return true,
         Part::Wrong => return false,
@@ -106,7 +107,8 @@ pub(crate) fn link_tail_prefix(tail: &str) -> bool {
     }
     match rest.space() {
         None => return false,
-        Some(0) => return rest.ends(),
+        // The parser lets a title touch a `>`.
+        Some(0) if !pointed => return rest.ends(),
         Some(_) if rest.ends() => return true,
         Some(_) => {}
     }
@@ -183,7 +185,8 @@ fn email_prefix(rest: &str) -> bool {
     };
     let in_local = |c: char| c.is_ascii_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c);
     let in_domain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
-    let labels_sound = domain.is_empty() || !domain.starts_with(['.', '-']) && !domain.contains("..");
+    let labels_sound =
+        domain.is_empty() || !domain.starts_with(['.', '-']) && !["..", ".-", "-."].iter().any(|w| domain.contains(w));
     !local.is_empty() && local.chars().all(in_local) && domain.chars().all(in_domain) && labels_sound
 }
 

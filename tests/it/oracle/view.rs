@@ -10,11 +10,13 @@
 //! - A table row is empty after the cut if all its cells are; else only the last cell is.
 //! - Markers in an unclosed tag are not stripped from the end: nothing can take them back.
 //! - The header row is the last line of the leaf that holds text: a line feed behind it changes nothing.
+//! - A hold that takes a whole leaf which began on an earlier line leaves what stood before it closed.
+//! - Indented code that has no character yet is a marker (`-     `).
 //! - The separator stands only where a run is closed; the line feeds before any closer become one blank.
 
 use rillmark::markdown::options::{Options, Policy};
 
-use super::inline::{self, Closer};
+use super::inline;
 use super::leaf::{self, Kind, Leaf, Probed, Text, without_prefix};
 use super::references;
 use super::runs;
@@ -23,6 +25,9 @@ use super::write::{self, Cut, Placed, parse};
 use super::{finished, trip};
 
 use pulldown_cmark::{CodeBlockKind, Event, Tag};
+
+/// So many lines are held, one after the other; what is left then is shown as if it were finished.
+const HOLDS_MAX: usize = 4;
 
 /// `tail: "escape"`, of a normalised source.
 pub(crate) fn escape(source: &str, options: &Options, policy: &Policy) -> String {
@@ -59,6 +64,8 @@ fn line_start(source: &str) -> usize {
 enum Verdict {
     /// Show it without its last line; or, if that is empty, without the line before.
     HoldLine,
+    /// Start again with so much of it.
+    Hold(usize),
     /// Show as much of it as if it were finished.
     Finished(usize),
     /// Show this.
@@ -71,15 +78,17 @@ pub(crate) fn complete(source: &str, options: &Options, policy: &Policy) -> Stri
         return finished(source, options, policy);
     }
     let mut shown = source;
-    loop {
+    for _ in 0..HOLDS_MAX {
         let view = View { source: shown, line: line_start(shown), options };
         match view.judge() {
             Verdict::HoldLine if view.line < shown.len() => shown = &shown[..view.line],
             Verdict::HoldLine => shown = &shown[..line_start(&shown[..view.line - 1])],
+            Verdict::Hold(end) => shown = &shown[..end],
             Verdict::Finished(end) => return finished(&shown[..end], options, policy),
             Verdict::Closed(text, cut) => return write::html(&text, options, policy, Some(&cut)),
         }
     }
+    finished(shown, options, policy)
 }
 
 struct View<'a> {
@@ -107,7 +116,7 @@ impl View<'_> {
         };
         match leaf.kind {
             Kind::Fence => return self.fence(&leaf),
-            Kind::Indented => return self.whole(),
+            Kind::Indented if leaf.start < self.source.len() => return self.whole(),
             Kind::Html => return self.html(&leaf),
             _ => {}
         }
@@ -206,7 +215,9 @@ impl View<'_> {
                 && between.matches('\n').count() <= 1
                 && between.chars().all(|c| c == '>' || c.is_whitespace())
         };
-        all.iter().any(|definition| !definition.titled && above(definition.span.end))
+        all.iter().any(|definition| {
+            !definition.titled && leaf.container <= definition.span.start && above(definition.span.end)
+        })
     }
 
     /// Rule 11: a row that may become the header of a table is shown as one.
@@ -214,21 +225,27 @@ impl View<'_> {
         if !self.options.tables || !matches!(leaf.kind, Kind::Paragraph | Kind::Tight) {
             return None;
         }
-        let source = self.source.trim_end_matches(['\n', ' ', '\t', '>']);
-        let source = if self.source[source.len()..].contains('\n') { source } else { self.source };
+        let nothing_yet = leaf.start < self.line && self.r(leaf).trim().is_empty();
+        let source = if nothing_yet { &self.source[..self.line - 1] } else { self.source };
         let line = line_start(source);
         let row = r(source, leaf);
-        if !row.starts_with('|') || row.starts_with("||") || row.trim_matches([' ', '\t', '|']).is_empty() {
-            return None;
-        }
-        if leaf.start < line
-            && without_prefix(&source[line_start(&source[..line - 1])..line], leaf.quotes).starts_with('|')
+        if !row.starts_with('|')
+            || row.starts_with("||")
+            || line > leaf.start && r(&source[..line - 1], leaf).starts_with('|')
         {
             return None;
         }
+        let only_pipes = |end: usize| r(&source[..end], leaf).trim_matches([' ', '\t', '|']).is_empty();
+        let finished = source.len() < self.source.len();
+        if only_pipes(source.len()) {
+            return if finished { None } else { Some(Verdict::HoldLine) };
+        }
         let prefix: String = source[line..source.len() - row.len()].chars().map(blank_but_quote).collect();
-        let delimiters = |head: &str| delimiter_row(head, line, &prefix, row.matches('|').count() + 2, self.options);
-        delimiters(source)?;
+        let cells_max = row.matches('|').count() + 2;
+        let delimiters = |head: &str| match delimiter_row(head, line, &prefix, cells_max, self.options) {
+            None if r(head, leaf).trim_matches([' ', '\t', '|']).is_empty() => Some(String::new()),
+            row => row,
+        };
         let behind = delimiters(&format!("{source}{}", leaf::PROBE))?;
         let (Probed::Leaf(cell), events) = leaf::probe(source, &behind, self.options) else { return None };
         if cell.kind != Kind::Cell {
@@ -236,57 +253,87 @@ impl View<'_> {
         }
         if cell.start >= source.len() {
             let text = format!("{source}{}", delimiters(source)?);
-            return Some(self.closed(runs::Closed { text, end: source.len(), hidden: Vec::new(), node: None }));
+            return Some(self.closed(runs::Closed {
+                text,
+                end: source.len(),
+                hidden: Vec::new(),
+                openers: Vec::new(),
+                node: None,
+            }));
         }
-        let text = Text::of(&cell, source);
+        let mut text = Text::of(&cell, source);
+        if finished {
+            text.chars.push('\n');
+        }
         let scan = inline::scan(&text, &events, self.options);
         let closed = runs::close(source, &cell, &text, scan, &delimiters, self.options)?;
-        let left = r(&source[..closed.end], leaf).trim_matches([' ', '\t', '|']).is_empty();
-        Some(if left { Verdict::HoldLine } else { self.closed(closed) })
+        let held = only_pipes(closed.end) || !finished && self.ambiguous(leaf, &source[..closed.end]).is_some();
+        Some(if held { Verdict::HoldLine } else { self.closed(closed) })
     }
 
     /// Rules 10 and 12, the scan, the guard.
     fn leaf(&self, leaf: &Leaf, text: &Text, events: &[Placed]) -> Verdict {
         let mut scan = inline::scan(text, events, self.options);
         if leaf.kind == Kind::Heading {
-            let kept = without_closing_hashes(&text.chars[..scan.cut]);
+            let kept = without_closing_hashes(&text.chars);
             if kept == 0 {
                 return Verdict::HoldLine;
             }
-            if kept < scan.cut && scan.closer == Closer::None {
-                scan.cut = kept;
-            }
+            scan.end_at(kept);
         }
         let nothing = |_: &str| Some(String::new());
         let closed = runs::close(self.source, leaf, text, scan, &nothing, self.options);
         let closed = closed.expect("what stands behind does not depend on the cut");
+        let is_there = |place: usize| {
+            let events = parse(&closed.text, self.options);
+            events.iter().any(|(event, range)| matches!(event, Event::Text(_)) && range.contains(&place))
+        };
+        if closed.node.as_ref().is_some_and(|(place, _)| !is_there(*place)) {
+            return self.whole();
+        }
         let guarded = if closed.end < self.source.len() { self.guard(leaf, text, closed.end) } else { None };
         guarded.unwrap_or_else(|| self.closed(closed))
     }
 
     fn closed(&self, closed: runs::Closed) -> Verdict {
+        let end = closed.node.as_ref().map_or(closed.end, |(place, _)| *place);
         Verdict::Closed(
             closed.text,
-            Cut { end: closed.end, complete: self.line, hidden: closed.hidden, node: closed.node },
+            Cut {
+                end,
+                complete: self.line,
+                hidden: closed.hidden,
+                openers: closed.openers,
+                node: closed.node,
+                stand_in: None,
+            },
         )
     }
 
     /// What the cut leaves must be the same leaf.
     fn guard(&self, leaf: &Leaf, text: &Text, end: usize) -> Option<Verdict> {
         let cut = &self.source[..end];
-        let hold = Some(Verdict::HoldLine);
+        let line = line_start(cut);
+        let hold = Some(if line > leaf.start {
+            Verdict::Hold(line)
+        } else {
+            let first = line_start(&self.source[..leaf.start]);
+            if first < self.line { Verdict::Finished(first) } else { Verdict::HoldLine }
+        });
         let kept = text.string(0..text.index(end));
         if leaf.kind == Kind::Cell && kept.trim().is_empty() {
             let row = r(cut, leaf).trim_matches([' ', '\t', '|']).is_empty();
             return if row { hold } else { None };
         }
         let paragraph = matches!(leaf.kind, Kind::Paragraph | Kind::Tight);
-        if paragraph && syntax::definition_prefix(&kept) {
+        let defines = || syntax::definition_prefix(&kept) || syntax::title_prefix(&kept) && self.under_definition(leaf);
+        if paragraph && defines() {
             return Some(self.whole());
         }
         match leaf::probe(cut, "", self.options).0 {
             Probed::Leaf(left) if left.kind == leaf.kind && left.start == leaf.start => {
-                if self.ambiguous(leaf, cut).is_some() { hold } else { None }
+                let pipes = paragraph && self.options.tables && is_only_pipe(r(cut, leaf));
+                if pipes || self.ambiguous(leaf, cut).is_some() { hold } else { None }
             }
             _ => hold,
         }
@@ -313,6 +360,11 @@ fn delimiter_row(head: &str, line: usize, prefix: &str, cells_max: usize, option
 
 fn blank_but_quote(c: char) -> char {
     if c == '>' || c == '\t' { c } else { ' ' }
+}
+
+/// What is left of a header row when its content has been cut.
+fn is_only_pipe(r: &str) -> bool {
+    r.starts_with('|') && r[1..].trim_matches([' ', '\t']).is_empty()
 }
 
 /// `c(blank|c)*` for one of `-*_`.

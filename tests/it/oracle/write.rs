@@ -20,6 +20,10 @@ pub(crate) struct Cut {
     pub complete: usize,
     /// The characters that begin here are not shown.
     pub hidden: Vec<usize>,
+    /// Stands for them until bare URLs have been looked for.
+    pub stand_in: Option<char>,
+    /// Where markup begins that the source does not close. A bare URL that touches it, or something hidden, is text.
+    pub openers: Vec<usize>,
     /// The character that begins here stands for this event.
     pub node: Option<(usize, Event<'static>)>,
 }
@@ -40,8 +44,10 @@ pub(crate) fn extensions(options: &Options) -> Extensions {
 /// R(S), or R'(S) with a `cut`.
 pub(crate) fn html(text: &str, options: &Options, policy: &Policy, cut: Option<&Cut>) -> String {
     let url = Url::new(options, policy);
-    let mut events = references::parse(text, extensions(options), &url);
+    let mut events = references::parse(text, extensions(options));
     let marks = Marks::unused_in(text, &events);
+    let cut = cut.map(|cut| Cut { stand_in: Some(marks.hidden), ..cut.clone() });
+    let cut = cut.as_ref();
     if let Some(cut) = cut {
         events = hide(events, cut);
     }
@@ -54,7 +60,8 @@ pub(crate) fn html(text: &str, options: &Options, policy: &Policy, cut: Option<&
     } else {
         events
     };
-    let events = if options.autolinks { autolinks::link(events, text, cut.map(|cut| cut.end)) } else { events };
+    let events = if options.autolinks { autolinks::link(events, text, cut, &url) } else { events };
+    let events = if cut.is_some() { drop_hidden(events, marks.hidden) } else { events };
     let events = blocks::escape_html(events);
     let events = links::unnest_links(events);
     let events = links::judge_urls(events, &url);
@@ -133,7 +140,7 @@ fn hide(events: Vec<Placed>, cut: &Cut) -> Vec<Placed> {
                     out.push((Event::Text(std::mem::take(&mut shown).into()), range.clone()));
                     out.push((node.clone(), range.clone()));
                 }
-                _ if cut.hidden.contains(&at) => {}
+                _ if cut.hidden.contains(&at) => shown.extend(cut.stand_in),
                 _ => shown.push(c),
             }
         }
@@ -141,6 +148,13 @@ fn hide(events: Vec<Placed>, cut: &Cut) -> Vec<Placed> {
     }
     out.retain(|(event, _)| !matches!(event, Event::Text(text) if text.is_empty()));
     out
+}
+
+/// Takes the stand-ins out of the text.
+fn drop_hidden(events: Vec<Placed>, stand_in: char) -> Vec<Placed> {
+    let mut events = map_texts(events, |text| text.replace(stand_in, ""));
+    events.retain(|(event, _)| !matches!(event, Event::Text(text) if text.is_empty()));
+    events
 }
 
 /// Applies `change` to every text that events carry and the writer writes as text or into an attribute that is not a URL.
@@ -178,9 +192,14 @@ fn protect_line_feeds(events: Vec<Placed>, marks: &Marks) -> Vec<Placed> {
     let kept = marks.line_feed.to_string();
     let events = map_texts(events, |text| text.replace('\n', &kept));
     let html = |text: &str| Event::InlineHtml(format!("{text}{kept}").into());
-    let kept_after = |event| match event {
-        Event::SoftBreak => html(""),
-        Event::HardBreak => html("<br />"),
+    let mut in_image = false;
+    let mut kept_after = |event| match event {
+        Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => {
+            in_image = !in_image;
+            event
+        }
+        Event::SoftBreak if !in_image => html(""),
+        Event::HardBreak if !in_image => html("<br />"),
         Event::TaskListMarker(_) => html(stock([event].into_iter()).trim_end()),
         other => other,
     };
@@ -198,6 +217,7 @@ pub(crate) struct Marks {
     link: char,
     number: char,
     end: char,
+    hidden: char,
 }
 
 impl Marks {
@@ -216,6 +236,7 @@ impl Marks {
             link: next(),
             number: next(),
             end: next(),
+            hidden: next(),
         }
     }
 
