@@ -11,6 +11,8 @@
 //! **Invariant:** whether a reference is a link depends only on what stands before its end, and on the definitions
 //! (`references_do_not_depend_on_distant_text`).
 //!
+//! **Invariant:** all of it is linear in the source (`hiding_definitions_costs_linear_time`).
+//!
 //! **Source:** CommonMark 0.31.2 §4.7 and §6.3; the bounds are ours.
 
 use super::escape;
@@ -172,8 +174,10 @@ fn hide_labels(gap: &mut [u8], footnotes: bool) {
 fn after_containers(gap: &[u8], mut at: usize, footnotes: bool) -> usize {
     loop {
         at += gap[at..].iter().take_while(|b| b" \t>-+*0123456789.)".contains(b)).count();
-        let footnote = footnotes && gap[at..].starts_with(b"[^");
-        match label_end(gap, at + 1).filter(|close| footnote && gap.get(close + 1) == Some(&b':')) {
+        if !(footnotes && gap[at..].starts_with(b"[^")) {
+            return at;
+        }
+        match label_end(gap, at + 1).filter(|close| gap.get(close + 1) == Some(&b':')) {
             Some(close) => at = close + 2,
             None => return at,
         }
@@ -243,5 +247,20 @@ mod tests {
             assert_eq!(hide(source, Flags::empty()), expected, "{source:?}");
         }
         assert_eq!(hide("[^a]: x\n", Flags::ENABLE_FOOTNOTES), "[^a]: x\n");
+    }
+
+    #[test]
+    fn hiding_definitions_costs_linear_time() {
+        // Each of these is one gap between leaves; looked at anew from every line, it takes minutes.
+        let lines = 300_000;
+        for source in [
+            format!("[a]: /{}\n{}", "x".repeat(2_050), "\n".repeat(lines)),
+            format!("[a]: /u '{}'\n", "x\n".repeat(lines)),
+            format!("[a]: /u '{}'\n", "[x\n".repeat(lines)),
+            format!("[a]: /u '{}'\n", "[^x\n".repeat(lines)),
+            "[a]: /u\n".repeat(lines / 8),
+        ] {
+            assert_eq!(hide(&source, Flags::ENABLE_FOOTNOTES).len(), source.len());
+        }
     }
 }

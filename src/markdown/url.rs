@@ -56,7 +56,10 @@ pub(super) fn image_is_loaded(url: &str, policy: &Policy) -> bool {
     if policy.image_prefixes.is_empty() {
         return true;
     }
-    let url = stripped(url);
+    // What a browser would strip is written percent-encoded, and makes another URL.
+    if stripped(url) != url {
+        return false;
+    }
     let names_host = url.starts_with("//");
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let rewritten = url.contains('\\') || path.split('/').any(is_dot_segment);
@@ -159,6 +162,8 @@ mod tests {
             ("/static/..\\a", false),
             ("/other", false),
             ("#", false),
+            (" /static/x", false),
+            ("https://cdn.example.com/pub/\ta", false),
         ] {
             assert_eq!(image_is_loaded(url, &policy), loaded, "{url:?}");
         }

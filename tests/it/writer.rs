@@ -266,6 +266,22 @@ fn a_source_over_the_limit_is_not_parsed() {
 }
 
 #[test]
+fn families_together_do_not_amplify_either() {
+    // All that may be filled in: cells as wide as they get, those that are missing, and references that bring in the rest.
+    let (bytes, columns) = (800_000, 1_000);
+    let mut source = format!("[a]: /{}\n\n{}|\n{}|\n", "|".repeat(2_030), "|".repeat(columns), "|:-:".repeat(columns));
+    while source.len() < bytes / 2 {
+        source += &format!("{}\n", "|".repeat(columns + 1));
+    }
+    source += &"||\n".repeat(bytes / 8 / columns);
+    source += "\n";
+    source += &"[a]".repeat((bytes - source.len()) / 3);
+    let output = html(&source, &finished()).len();
+    let most = OUTPUT_FACTOR * source.len() + 64 * 1024;
+    assert!(output > 20 * source.len() && output <= most, "{output} of {most}");
+}
+
+#[test]
 fn no_family_amplifies() {
     let prefix = "p".repeat(64);
     let rich = Options { id_prefix: prefix, link_rel: LINK_REL_TOKENS.join(" "), ..option_sets()[2].clone() };

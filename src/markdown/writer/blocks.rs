@@ -145,12 +145,18 @@ impl<'e> Writer<'_, 'e> {
             CodeBlockKind::Fenced(info) if self.options.code_classes => language(info),
             _ => "",
         };
-        if class.is_empty() {
-            return self.open_inline(&el::CODE);
+        let code = match class {
+            "" => self.html.open(&el::CODE),
+            _ => {
+                let tag = self.html.tag(&el::CODE);
+                tag.map(|tag| tag.text("class", &["language-", class]).end()).is_some()
+            }
+        };
+        // Too deep for both: a browser drops the first line feed in a `<pre>`, so it gets one that is not content.
+        if !code && self.written.last() == Some(&true) {
+            self.html.line_feed();
         }
-        let tag = self.html.tag(&el::CODE);
-        let written = tag.map(|tag| tag.text("class", &["language-", class]).end()).is_some();
-        self.written.push(written);
+        self.written.push(code);
     }
 
     fn start_list(&mut self, start: Option<u64>) {

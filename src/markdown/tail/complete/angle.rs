@@ -52,11 +52,14 @@ fn may_be_email(rest: &[u8]) -> bool {
 }
 
 fn may_be_domain(domain: &[u8]) -> bool {
+    // First what ends it: the labels are looked at only where they reach the end of the text.
+    if !domain.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')) {
+        return false;
+    }
     let mut labels = domain.split(|&byte| byte == b'.').peekable();
     while let Some(label) = labels.next() {
         let whole = labels.peek().is_some();
         let shaped = label.len() <= DOMAIN_LABEL_BYTES_MAX
-            && label.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'-')
             && label.first() != Some(&b'-')
             && !(whole && (label.is_empty() || label.last() == Some(&b'-')));
         if !shaped {

@@ -71,7 +71,7 @@ pub(super) fn close(draft: &Draft<'_>) -> Closing {
     if let Some(run) = runs.iter().find(|run| draft.text.in_text(run.at) + run.len > content_end) {
         return Closing::CutAt(draft.text.in_text(run.at));
     }
-    for _ in 0..TRIES_MAX {
+    for _ in 0..super::tries(draft.source, TRIES_MAX) {
         if runs.is_empty() {
             break;
         }

@@ -320,7 +320,21 @@ fn strip(text: &str, cut: usize, protected: usize, options: &Options) -> usize {
         _ => false,
     };
     let floor = protected.min(cut);
-    cut - text.as_bytes()[floor..cut].iter().rev().take_while(|&&byte| waits(byte)).count()
+    let mut cut = cut;
+    loop {
+        cut -= text.as_bytes()[floor..cut].iter().rev().take_while(|&&byte| waits(byte)).count();
+        match final_hard_break(&text[floor..cut]) {
+            Some(backslash) => cut = floor + backslash,
+            None => return cut,
+        }
+    }
+}
+
+/// Where the backslash stands that ends the last line but for which nothing is left behind it: no line to break yet.
+fn final_hard_break(text: &str) -> Option<usize> {
+    let line = text.trim_end_matches([' ', '\t']).strip_suffix('\n')?;
+    let backslashes = line.bytes().rev().take_while(|&byte| byte == b'\\').count();
+    (backslashes % 2 == 1).then(|| line.len() - 1)
 }
 
 fn is_after_word(text: &str, at: usize) -> bool {

@@ -41,6 +41,11 @@ use text::Text;
 const HOLDS_MAX: usize = 4;
 /// So often the cut may move back before nothing is closed.
 const CUTS_MAX: usize = 4;
+/// Each hold and each cut parses the source again. From this length on they are held to [`LARGE_SOURCE_TRIES_MAX`]: no
+/// reply that people read is as long, and a large source must not cost dozens of parses.
+const LARGE_SOURCE_BYTES: usize = 256 * 1024;
+/// Holds, cuts and closers that may be tried in a large source.
+const LARGE_SOURCE_TRIES_MAX: usize = 2;
 
 /// Appends the view of a normalised source as its writer means it. `trip` is where a bound trips in it.
 ///
@@ -85,9 +90,14 @@ enum Look<'s> {
     Hold(usize),
 }
 
+/// How often something may be tried that costs a parse of `source`; `most` where it is of usual length.
+fn tries(source: &str, most: usize) -> usize {
+    if source.len() < LARGE_SOURCE_BYTES { most } else { most.min(LARGE_SOURCE_TRIES_MAX) }
+}
+
 fn view<'s>(source: &'s str, options: &Options) -> View<'s> {
     let mut source = source;
-    for _ in 0..HOLDS_MAX {
+    for _ in 0..tries(source, HOLDS_MAX) {
         match look(source, options) {
             Look::Show(view) => return view,
             Look::Hold(end) => source = &source[..end],
@@ -169,7 +179,7 @@ impl<'s> Work<'s, '_> {
         let from = header.as_ref().map_or(0, |header| header.cell);
         let (text, atoms, options) = (self.text, &self.leaf.atoms, self.options);
         let mut scan = inlines::scan(&Context { text, atoms, options }, from, self.end);
-        for _ in 0..CUTS_MAX {
+        for _ in 0..tries(self.source, CUTS_MAX) {
             let shown = &text.as_str()[..scan.cut];
             let only_pipes = match &mut header {
                 Some(header) => !header.count_cells(shown),

@@ -314,7 +314,7 @@ fn cpu_seconds() -> f64 {
 /// that one of ten tries counts, is for a busy machine.
 #[test]
 fn views_are_linear() {
-    let repeated: [&str; 28] = [
+    let repeated: [&str; 31] = [
         "[",
         "*a ",
         "$",
@@ -343,6 +343,9 @@ fn views_are_linear() {
         "*`+` ",
         "```\na\n```\n",
         "[[a](b)",
+        "a@b<",
+        "<x@y",
+        "}@<",
     ];
     let ticks = |bytes: usize| {
         (1..)
