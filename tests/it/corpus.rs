@@ -38,6 +38,7 @@ pub(crate) const TRAPS: &[&str] = &[
     "1. a\n2. b\n   1) c\n   2) d\n\n10. e\n- f\n+ g\n* * *\n- - -\n-\n  h\n",
     "<div>\n*a*\n</div>\n\nb <b title=\"*c*\">d</b> <!-- *e* --> <https://x.y/?a=*b*> <me@x.y> <a*b>\n",
     "&amp; &copy; &#42;a&#42; &#x22; &nosuch; AT&T &#0; &#1; a&#13;b &#9;\n",
+    "- <v>\n\t*\n\n  <w>\n\n\n\tx www.a.b\n- <!--\n\ty\n",
     "a  \nb\\\nc\\\\\nd \\* \\` \\[e]\n",
     "http://a.b/c_d_e. www.x.y (www.x.y/z) me@x.y, https://a.b?c=(d)) *www.em.ph* ftp://no.no WWW.Up.Case http://a..b www.a_b.c\n",
     ">http://a.b\n>www.x.y z\n#http://c.d\n1.www.e.f\n-me@x.y\n- [ ] www.g.h\n*www.i.j* [k](l)www.m.n `o`www.p.q\\\nwww.r.s  \nwww.t.u\n",

@@ -52,7 +52,11 @@ impl<'e> Writer<'_, 'e> {
     pub(super) fn end(&mut self, tag: TagEnd) {
         self.line_begins = !is_inline(tag);
         match tag {
-            TagEnd::Paragraph | TagEnd::HtmlBlock => self.close_block(&el::P),
+            TagEnd::Paragraph => self.close_block(&el::P),
+            TagEnd::HtmlBlock => {
+                self.html_block_feeds = 0;
+                self.close_block(&el::P);
+            }
             TagEnd::Item => self.close_block(&el::LI),
             TagEnd::Emphasis => self.close_inline(&el::EM),
             TagEnd::Strong => self.close_inline(&el::STRONG),

@@ -50,6 +50,10 @@ impl Run {
 impl<'e> Writer<'_, 'e> {
     #[inline]
     pub(super) fn text(&mut self, text: &CowStr<'e>, range: &Range<usize>) {
+        if self.html_block_feeds > 0 {
+            // What a tab leaves of an indentation, behind a line of the block.
+            return self.html_block_line(text);
+        }
         if self.plain_text {
             return self.write_text(text);
         }
