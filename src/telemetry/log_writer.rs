@@ -17,6 +17,11 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that wait: a second's worth of a busy service, about 2 MiB.
 const LINES_MAX: usize = 4096;
+/// Bytes that are written at once.
+const WRITE_BYTES: usize = 64 * 1024;
+/// How long the thread rests after it has written. A line handed in meanwhile wakes nobody: waking a thread for each line
+/// cost a busy service half of its requests a second.
+const PAUSE: Duration = Duration::from_millis(10);
 /// How long the end of the process waits for the last lines.
 const FLUSH_WAIT: Duration = Duration::from_secs(1);
 
@@ -47,7 +52,7 @@ impl LogWriter {
         let (sender, receiver) = sync_channel(LINES_MAX);
         let writer = Self { sender, dropped: Arc::default() };
         let dropped = Arc::clone(&writer.dropped);
-        let run = move || write_all(&receiver, io::BufWriter::new(out), &dropped, note);
+        let run = move || write_all(&receiver, io::BufWriter::with_capacity(WRITE_BYTES, out), &dropped, note);
         std::thread::Builder::new().name("log".to_owned()).spawn(run)?;
         Ok((writer.clone(), LogGuard { writer }))
     }
@@ -72,6 +77,8 @@ fn write_all(receiver: &Receiver<Message>, mut out: impl Write, dropped: &Atomic
             let _ = writeln!(out, "{}", note(lost));
         }
         let _ = out.flush();
+        #[expect(clippy::disallowed_methods, reason = "a thread of its own, which serves nobody")]
+        std::thread::sleep(PAUSE);
     }
 }
 
