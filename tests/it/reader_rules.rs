@@ -147,7 +147,7 @@ fn block_markers_at_the_end_are_not_visible(render: Render, step: usize) {
             }
         }
     }
-    assert!(met > 500, "{met}");
+    assert!(met > 200, "{met}");
 }
 
 /// Whether a marker is not sure to be text: behind one of these it is not visible.
