@@ -160,7 +160,7 @@ fn refuse_codings(headers: &HeaderMap) -> Result<(), Problem> {
 fn broken(error: PayloadError) -> Problem {
     match error {
         PayloadError::Incomplete(_) => {
-            Problem::new(Kind::InvalidHeader, "the body ended before its announced length").closing()
+            Problem::new(Kind::InvalidHeader, "the body's framing is broken, or it ended early").closing()
         }
         other => Problem::new(Kind::InvalidHeader, format!("the body could not be read: {other}")).closing(),
     }

@@ -7,7 +7,7 @@
 use actix_http::encoding::Encoder;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
-use actix_web::http::Method;
+use actix_web::http::Version;
 use actix_web::http::header::{self, ContentEncoding, HeaderMap, HeaderValue};
 
 use super::negotiate;
@@ -22,21 +22,15 @@ pub(super) fn compress(mut response: ServiceResponse<BoxBody>) -> ServiceRespons
     }
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     let worth_it = matches!(response.response().body().size(), BodySize::Sized(bytes) if bytes >= BYTES_MIN);
-    if !worth_it || response.request().method() == Method::HEAD {
+    // What is compressed goes out in chunks, which older clients do not know.
+    if !worth_it || response.request().version() < Version::HTTP_11 {
         return response;
     }
     let coding = negotiate::coding(response.request().headers());
     if coding == ContentEncoding::Identity {
         return response;
     }
-    let mut response = response.map_body(|head, body| Encoder::response(coding, head, body).boxed());
-    // The encoder names the header too; once is enough.
-    let vary: Vec<HeaderValue> = response.headers().get_all(header::VARY).cloned().collect();
-    response.headers_mut().remove(header::VARY);
-    for value in vary.into_iter().filter(|value| *value != "accept-encoding") {
-        response.headers_mut().append(header::VARY, value);
-    }
-    response
+    response.map_body(|head, body| Encoder::response(coding, head, body).boxed())
 }
 
 fn is_text(headers: &HeaderMap) -> bool {

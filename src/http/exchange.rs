@@ -24,6 +24,7 @@ impl Exchange {
     /// A request was read; the answer ends when the guard is dropped.
     pub fn begin(&self) -> Answering {
         self.inner.begun.set(self.inner.begun.get() + 1);
+        self.inner.unread.set(false);
         Answering { exchange: self.clone() }
     }
 
@@ -42,7 +43,7 @@ impl Exchange {
         self.inner.unread.set(true);
     }
 
-    /// Whether [`Exchange::leave_unread`] was called.
+    /// Whether [`Exchange::leave_unread`] was called for the last request.
     pub fn is_unread(&self) -> bool {
         self.inner.unread.get()
     }
@@ -76,5 +77,15 @@ mod tests {
         drop(second);
         assert!(exchange.is_idle());
         assert_eq!(exchange.begun(), 2);
+    }
+
+    #[test]
+    fn what_was_left_unread_is_forgotten_with_the_next_request() {
+        let exchange = Exchange::default();
+        drop(exchange.begin());
+        exchange.leave_unread();
+        assert!(exchange.is_unread());
+        drop(exchange.begin());
+        assert!(!exchange.is_unread());
     }
 }

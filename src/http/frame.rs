@@ -11,7 +11,8 @@ use std::panic::AssertUnwindSafe;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt as _;
@@ -55,19 +56,23 @@ pub(super) async fn frame<B: MessageBody + 'static>(
     let kept = request.request().clone();
     let answered = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
     let response = span.in_scope(|| match answered {
-        Ok(Ok(response)) => settle(response.map_into_boxed_body(), &context, &metrics, exchange.as_ref()),
+        Ok(Ok(response)) => settle(response.map_into_boxed_body(), &context, &metrics),
         Ok(Err(error)) => {
             let problem = Refused::of_error(&error);
-            ServiceResponse::new(kept.clone(), problem.answer(&kept, &context, &metrics, exchange.as_ref()))
+            ServiceResponse::new(kept.clone(), problem.answer(&kept, &context, &metrics))
         }
         Err(panic) => {
             metrics.panicked();
             let problem = Refused::Ours(Problem::internal(format!("a handler panicked: {}", panic_text(&*panic))));
-            ServiceResponse::new(kept.clone(), problem.answer(&kept, &context, &metrics, exchange.as_ref()))
+            ServiceResponse::new(kept.clone(), problem.answer(&kept, &context, &metrics))
         }
     });
     let mut response = compress(response);
     put_headers(&mut response, &context);
+    if let Some(exchange) = exchange.filter(|_| is_refusal(response.status()) && has_body(response.request())) {
+        // Read or not: who is refused may still be sending.
+        exchange.leave_unread();
+    }
     let status = response.status().as_u16();
     Ok(response.map_body(|_, body| visit.watch(status, body)))
 }
@@ -88,13 +93,7 @@ impl<'a> Refused<'a> {
     }
 
     /// Logs, counts and answers.
-    fn answer(
-        &self,
-        request: &HttpRequest,
-        context: &RequestContext,
-        metrics: &Metrics,
-        exchange: Option<&Exchange>,
-    ) -> HttpResponse {
+    fn answer(&self, request: &HttpRequest, context: &RequestContext, metrics: &Metrics) -> HttpResponse {
         let problem = match self {
             Self::Ours(problem) => problem,
             Self::Theirs(problem) => problem,
@@ -102,27 +101,19 @@ impl<'a> Refused<'a> {
         if let Some(cause) = problem.cause() {
             tracing::error!(request_id = context.id.as_str(), cause, "request failed");
         }
-        if let (true, Some(exchange)) = (problem.closes(), exchange) {
-            exchange.leave_unread();
-        }
         metrics.refused(problem.kind().row().slug);
         problem.respond(context.id.as_str(), request.path())
     }
 }
 
 /// Makes a problem of every refusal that is none yet.
-fn settle(
-    response: ServiceResponse<BoxBody>,
-    context: &RequestContext,
-    metrics: &Metrics,
-    exchange: Option<&Exchange>,
-) -> ServiceResponse<BoxBody> {
+fn settle(response: ServiceResponse<BoxBody>, context: &RequestContext, metrics: &Metrics) -> ServiceResponse<BoxBody> {
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    if !is_refusal(status) {
         return response;
     }
     let answer = match response.response().error() {
-        Some(error) => Refused::of_error(error).answer(response.request(), context, metrics, exchange),
+        Some(error) => Refused::of_error(error).answer(response.request(), context, metrics),
         None if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_TYPE) => {
             return response;
         }
@@ -130,7 +121,6 @@ fn settle(
             response.request(),
             context,
             metrics,
-            exchange,
         ),
     };
     let (request, old) = response.into_parts();
@@ -156,6 +146,17 @@ fn by_status(status: u16, cause: &str) -> Problem {
     }
 }
 
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+/// Whether the request says that a body comes.
+fn has_body(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+}
+
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
@@ -170,6 +171,20 @@ fn put_headers(response: &mut ServiceResponse<BoxBody>, context: &RequestContext
         headers.insert(TRACERESPONSE, value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    put_vary(headers);
+}
+
+/// Adds `Origin` to what the answer depends on, so that no cache mixes pages up; one line, each name once.
+fn put_vary(headers: &mut HeaderMap) {
+    let mut names = vec!["Origin"];
+    let found = headers.get_all(header::VARY).filter_map(|value| value.to_str().ok());
+    for name in found.flat_map(|line| line.split(',')).map(str::trim) {
+        if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            names.push(name);
+        }
+    }
+    let value = HeaderValue::try_from(names.join(", ")).expect("parts of header values make one");
+    headers.insert(header::VARY, value);
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 
@@ -10,6 +11,9 @@ use super::problem_kinds::Kind;
 use crate::limits::Limits;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::TEXT_TYPE;
+
+/// When to ask again: by then a load balancer has another instance, or a restart a new one.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Whether the service still wants new work. A clone is a handle to the same switch.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +57,7 @@ pub(super) async fn healthz() -> HttpResponse {
 )]
 pub(super) async fn readyz(readiness: web::Data<Readiness>) -> Result<HttpResponse, Problem> {
     if readiness.is_draining() {
-        return Err(Problem::new(Kind::Draining, "the service was told to stop"));
+        return Err(Problem::new(Kind::Draining, "the service was told to stop").retry_after(RETRY));
     }
     Ok(status("ready"))
 }

@@ -128,11 +128,6 @@ impl Problem {
         self.kind
     }
 
-    /// Whether the connection is closed after the answer.
-    pub fn closes(&self) -> bool {
-        self.close
-    }
-
     /// What went wrong inside, for the log.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
@@ -175,7 +170,7 @@ impl Problem {
         let retry = if self.kind == Kind::TooManyConnections { "retry-after: 1\r\n" } else { "" };
         format!(
             "HTTP/1.1 {} {}\r\ncontent-type: {PROBLEM_TYPE}\r\ncontent-length: {}\r\nx-request-id: {request_id}\r\n\
-             {retry}cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n{body}",
+             {retry}vary: Origin\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n{body}",
             status.as_u16(),
             status.canonical_reason().unwrap_or_default(),
             body.len(),
@@ -239,7 +234,7 @@ impl From<Unauthorized> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self::new(Kind::Forbidden, refusal.to_string()).header(header::VARY, HeaderValue::from_static("Origin"))
+        Self::new(Kind::Forbidden, refusal.to_string())
     }
 }
 

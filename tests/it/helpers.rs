@@ -141,6 +141,7 @@ pub(crate) async fn check_problem(answer: reqwest::Response, status: u16, slug: 
     let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     assert_eq!(header("content-type").as_deref(), Some("application/problem+json"), "{slug}");
     let id = header("x-request-id").expect("each answer has a request id");
+    assert!(![429, 503].contains(&status) || header("retry-after").is_some(), "{slug} says when to come back");
     let body: Value = answer.json().await.unwrap();
     check_problem_body(&body, status, slug);
     assert_eq!(body["instance"], id, "{slug}");

@@ -49,6 +49,18 @@ async fn each_route_answers_its_methods_and_no_other() {
     }
 }
 
+/// What is said to one page is not kept for another.
+#[tokio::test]
+async fn every_answer_varies_with_the_page_that_asks() {
+    let app = spawn_app();
+    for path in ["/", "/healthz", "/metrics", "/problems", "/openapi.json", "/docs/", "/nowhere", "/render"] {
+        let answer = app.get(path).await;
+        let vary: Vec<_> = answer.headers().get_all("vary").iter().collect();
+        assert_eq!(vary.len(), 1, "{path}: {vary:?}");
+        assert!(vary[0].to_str().unwrap().split(", ").any(|name| name == "Origin"), "{path}: {vary:?}");
+    }
+}
+
 #[tokio::test]
 async fn head_says_what_get_says_without_a_body() {
     let app = spawn_app();
