@@ -9,7 +9,8 @@
 //!   ended here: less than [`DRIP_BYTES_MIN`] within [`DRIP_WINDOWS`] times that.
 //! - **Lingering.** An answer given before its request was read would be lost when the socket is closed on unread bytes
 //!   (the kernel sends RST). So the rest is read and thrown away for up to [`LINGER`], after our half is closed.
-//! - **Refusals.** What the dispatcher says to malformed requests is replaced by a problem.
+//! - **Refusals.** What the dispatcher says to malformed requests is replaced by a problem. It drops a connection right
+//!   after such an answer, so the connection closes and lingers before it lets the answer count as written.
 //!
 //! ```text
 //!            first byte            request read (begun)
@@ -24,22 +25,23 @@
 
 use std::future::Future as _;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
+use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::refusal::{Bare, tell};
 use super::slots::Slot;
-use crate::http::{Exchange, Kind, Problem, RequestId};
+use crate::http::{Exchange, Kind, Problem};
 use crate::telemetry::Metrics;
 
-/// How long what nobody wants is read before the socket is closed.
+/// How long what nobody wants is read before the socket is closed. Time alone bounds it: clients that send a whole body
+/// before they read anything are the ones that need it.
 const LINGER: Duration = Duration::from_secs(2);
-/// The most that is thrown away in that time: enough for what is on its way on any common line.
-const LINGER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How many write timeouts a client has to take [`DRIP_BYTES_MIN`].
 const DRIP_WINDOWS: u32 = 6;
 /// What a client must take within that time: about 1 KiB/s by default, slower than any line in use.
@@ -60,14 +62,15 @@ pub(super) struct Times {
 #[derive(Debug)]
 pub(super) struct Connection<T> {
     io: T,
+    peer: Option<SocketAddr>,
     exchange: Exchange,
     times: Times,
     metrics: Metrics,
     rest: Rest,
     stall: Option<Stall>,
-    /// A problem that is written in place of so many of the dispatcher's bytes.
-    replacement: Option<Replacement>,
-    linger: Option<Linger>,
+    /// What is still to be written in place of the dispatcher's last bytes.
+    last_words: Option<Bytes>,
+    linger: Option<Pin<Box<Sleep>>>,
     _slot: Slot,
 }
 
@@ -87,24 +90,12 @@ struct Stall {
     taken: usize,
 }
 
-#[derive(Debug)]
-struct Replacement {
-    bytes: Vec<u8>,
-    written: usize,
-    stands_for: usize,
-}
-
-#[derive(Debug)]
-struct Linger {
-    timer: Pin<Box<Sleep>>,
-    bytes: usize,
-}
-
 impl<T> Connection<T> {
-    pub(super) fn new(io: T, times: Times, metrics: Metrics, slot: Slot) -> Self {
+    /// `peer`: who connected, for the log; `None` over a Unix socket.
+    pub(super) fn new(io: T, peer: Option<SocketAddr>, times: Times, metrics: Metrics, slot: Slot) -> Self {
         let exchange = Exchange::default();
         let rest = Rest { timer: Box::pin(tokio::time::sleep(times.head)), begun: 0, in_head: false };
-        Self { io, exchange, times, metrics, rest, stall: None, replacement: None, linger: None, _slot: slot }
+        Self { io, peer, exchange, times, metrics, rest, stall: None, last_words: None, linger: None, _slot: slot }
     }
 
     /// What this connection and its requests tell each other.
@@ -140,26 +131,46 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     fn end_rest(&mut self, cx: &mut Context<'_>) {
         if self.rest.in_head {
             let problem = Problem::new(Kind::Timeout, "the request's head did not arrive in time");
-            self.metrics.refused(problem.kind().row().slug);
+            let bytes = tell(&problem, self.peer, &self.metrics);
             // The send buffer of a connection at rest is empty: it takes a few hundred bytes at once, or never will.
-            let _ = Pin::new(&mut self.io).poll_write(cx, &problem.raw(RequestId::make().as_str()));
+            let _ = Pin::new(&mut self.io).poll_write(cx, &bytes);
         }
         self.exchange.leave_unread();
     }
 
-    /// Writes the replacement to its end; then the bytes it stands for count as written.
-    fn poll_replacement(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Some(replacement) = &mut self.replacement else { return Poll::Ready(Ok(0)) };
-        while replacement.written < replacement.bytes.len() {
-            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &replacement.bytes[replacement.written..]))?;
+    /// What is written in place of `bytes`, which end in a refusal: what stands before it, and a problem. Where the
+    /// answer before it was to be the last (it refused a body whose framing broke, or the client asked to close), only
+    /// that.
+    fn in_place_of(&self, bytes: &[u8], bare: &Bare) -> Bytes {
+        let mut words = bytes[..bare.at].to_vec();
+        if !(bare.closes && self.exchange.begun() > 0) {
+            words.extend(tell(&bare.problem, self.peer, &self.metrics));
+        }
+        words.into()
+    }
+
+    /// Writes the last words to their end, closes our half, and lingers.
+    fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(words) = self.last_words.as_ref().filter(|words| !words.is_empty()) {
+            let outcome = Pin::new(&mut self.io).poll_write(cx, words);
+            let written = ready!(self.watch_write(cx, outcome))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            replacement.written += written;
+            self.last_words.iter_mut().for_each(|words| words.advance(written));
         }
-        let stands_for = replacement.stands_for;
-        self.replacement = None;
-        Poll::Ready(Ok(stands_for))
+        self.poll_close(cx)
+    }
+
+    /// Closes our half, and lingers if something was left unread.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+        }
+        if self.exchange.is_unread() {
+            ready!(self.poll_linger(cx));
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Judges the outcome of a write: what is not taken in time ends the connection.
@@ -188,41 +199,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
     }
 
-    /// Reads and throws away until the client is done, or the linger's time or bytes are used up.
+    /// Reads and throws away until the client is done or the linger's time is over.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let new = || Linger { timer: Box::pin(tokio::time::sleep(LINGER)), bytes: 0 };
-        let linger = self.linger.get_or_insert_with(new);
-        if linger.timer.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
+        let linger = self.linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
         let mut bin = [0_u8; 16 * 1024];
         loop {
+            if linger.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
             let mut buffer = ReadBuf::new(&mut bin);
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() && linger.bytes < LINGER_BYTES_MAX => {
-                    linger.bytes += buffer.filled().len();
-                }
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(()),
             }
         }
     }
-}
-
-/// The problem to write in place of what the dispatcher says to a request that never became one. Its answers are bare:
-/// a status, no body, no request id.
-fn refusal_for(bytes: &[u8]) -> Option<Problem> {
-    const BARE_BYTES_MAX: usize = 256;
-    let status = bytes.strip_prefix(b"HTTP/1.1 ")?.first_chunk::<3>()?;
-    let (status, detail) = match status {
-        b"400" => (StatusCode::BAD_REQUEST, "the request's head or framing is malformed"),
-        b"431" => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is too large"),
-        _ => return None,
-    };
-    let has = |what: &[u8]| memchr::memmem::find(bytes, what).is_some();
-    let bare = bytes.len() <= BARE_BYTES_MAX && bytes.ends_with(b"\r\n\r\n") && has(b"content-length: 0\r\n");
-    let bare = bare && !has(b"x-request-id");
-    bare.then(|| Problem::new(Kind::InvalidHeader, detail).with_status(status))
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<T> {
@@ -252,18 +244,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.replacement.is_none()
-            && let Some(problem) = refusal_for(bytes)
+        if this.last_words.is_none()
+            && let Some(bare) = Bare::find(bytes)
         {
-            this.metrics.refused(problem.kind().row().slug);
             this.exchange.leave_unread();
-            let raw = problem.raw(RequestId::make().as_str());
-            this.replacement = Some(Replacement { bytes: raw, written: 0, stands_for: bytes.len() });
+            this.last_words = Some(this.in_place_of(bytes, &bare));
         }
-        let outcome = match &this.replacement {
-            Some(_) => this.poll_replacement(cx),
-            None => Pin::new(&mut this.io).poll_write(cx, bytes),
-        };
+        if this.last_words.is_some() {
+            ready!(this.poll_last_words(cx))?;
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let outcome = Pin::new(&mut this.io).poll_write(cx, bytes);
         this.watch_write(cx, outcome)
     }
 
@@ -279,14 +270,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<T> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.linger.is_none() {
-            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
-        }
-        if this.exchange.is_unread() {
-            ready!(this.poll_linger(cx));
-        }
-        Poll::Ready(Ok(()))
+        self.get_mut().poll_close(cx)
     }
 }
 
@@ -294,12 +278,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<T> {
 ///
 /// # Cancel safety
 /// Dropping the future closes the socket at once.
-pub(super) async fn turn_away<T: AsyncRead + AsyncWrite + Unpin>(mut io: T, metrics: Metrics) {
+pub(super) async fn turn_away<T: AsyncRead + AsyncWrite + Unpin>(
+    mut io: T,
+    peer: Option<SocketAddr>,
+    metrics: Metrics,
+) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let problem = Problem::new(Kind::TooManyConnections, "as many connections are open as may be");
-    metrics.refused(problem.kind().row().slug);
+    let bytes = tell(&problem, peer, &metrics);
     let telling = async {
-        io.write_all(&problem.raw(RequestId::make().as_str())).await?;
+        io.write_all(&bytes).await?;
         io.shutdown().await?;
         let mut bin = [0_u8; 1024];
         while io.read(&mut bin).await? > 0 {}
@@ -307,24 +295,4 @@ pub(super) async fn turn_away<T: AsyncRead + AsyncWrite + Unpin>(mut io: T, metr
     };
     // Whoever is turned away takes a socket for this long at most, and nothing else.
     let _ = tokio::time::timeout(Duration::from_millis(250), telling).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_bare_refusals_of_the_dispatcher_are_replaced() {
-        let bare = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\ndate: x\r\n\r\n";
-        assert_eq!(refusal_for(bare).unwrap().kind(), Kind::InvalidHeader);
-        let large = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n\r\n";
-        assert!(refusal_for(large).is_some());
-        let ours = Problem::new(Kind::InvalidJson, "x").raw("id");
-        assert!(refusal_for(&ours).is_none());
-        for other in [&b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"[..], b"HTTP/1.1 4", b"", b"400"] {
-            assert!(refusal_for(other).is_none());
-        }
-        let with_id = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nx-request-id: a\r\n\r\n";
-        assert!(refusal_for(with_id).is_none());
-    }
 }

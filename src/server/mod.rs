@@ -10,6 +10,7 @@
 pub mod listen;
 
 mod connection;
+mod refusal;
 mod slots;
 mod socket;
 mod workers;

@@ -90,9 +90,9 @@ impl Kit {
         times: Times,
     ) -> Result<(Connection<T>, Option<SocketAddr>), DispatchError> {
         match self.slots.take(peer.map(|peer| peer.ip())) {
-            Some(slot) => Ok((Connection::new(io, times, self.metrics.clone(), slot), peer)),
+            Some(slot) => Ok((Connection::new(io, peer, times, self.metrics.clone(), slot), peer)),
             None => {
-                turn_away(io, self.metrics.clone()).await;
+                turn_away(io, peer, self.metrics.clone()).await;
                 Err(DispatchError::Io(io::ErrorKind::QuotaExceeded.into()))
             }
         }

@@ -17,9 +17,9 @@ const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 fn hurried() -> TestApp {
     spawn_app_with(|options| {
-        options.server.header_timeout = Duration::from_millis(150);
-        options.server.keep_alive = Duration::from_millis(300);
-        options.http.body_timeout = Duration::from_millis(150);
+        options.server.header_timeout = Duration::from_secs(1);
+        options.server.keep_alive = Duration::from_secs(2);
+        options.http.body_timeout = Duration::from_secs(1);
     })
 }
 
@@ -36,7 +36,6 @@ async fn all_others_are_gone(app: &TestApp) {
 #[tokio::test]
 async fn a_head_that_drips_is_ended_with_408() {
     let app = hurried();
-    let began = Instant::now();
     let mut socket = app.connect().await;
     let (mut reading, mut writing) = socket.split();
     let drip = async {
@@ -44,7 +43,7 @@ async fn a_head_that_drips_is_ended_with_408() {
             if writing.write_all(&[*byte]).await.is_err() {
                 break;
             }
-            sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(100)).await;
         }
     };
     let mut answer = Vec::new();
@@ -55,7 +54,6 @@ async fn a_head_that_drips_is_ended_with_408() {
     let answer = String::from_utf8(answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer:?}");
     check_problem_body(&body_of(&answer), 408, "timeout");
-    assert!(began.elapsed() < Duration::from_secs(5));
 }
 
 /// The same on a connection that has had an answer, where the HTTP library itself keeps no time (CWE-400).
@@ -86,7 +84,7 @@ async fn connections_that_say_nothing_are_closed() {
     let began = Instant::now();
     let answer = app.converse(HEALTH).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
-    assert!(began.elapsed() >= Duration::from_millis(250), "kept for another request");
+    assert!(began.elapsed() >= Duration::from_millis(1900), "kept for another request");
     all_others_are_gone(&app).await;
 }
 
@@ -109,21 +107,28 @@ async fn bodies_that_never_come_are_answered_408() {
     all_others_are_gone(&app).await;
 }
 
-/// A sender who sends on after the refusal would have it overtaken by a reset; the service lingers (CWE-400).
+/// A sender who sends all before it reads would have its refusal overtaken by a reset; the service lingers (CWE-400).
 #[tokio::test]
-async fn a_refusal_arrives_although_its_body_is_still_being_sent() {
+async fn a_refusal_arrives_although_its_request_is_still_being_sent() {
     let app = spawn_app();
-    let mut socket = app.connect().await;
-    let head =
-        b"POST /render HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 99999999\r\n\r\n";
-    socket.write_all(head).await.unwrap();
-    let block = vec![b'a'; 1 << 20];
-    for _ in 0..6 {
-        socket.write_all(&block).await.unwrap();
+    let body = "host: localhost\r\ncontent-type: text/plain\r\ncontent-length: 25165824\r\n\r\n";
+    for (head, status, slug) in [
+        (format!("POST /render HTTP/1.1\r\n{body}"), 413, "body-too-large"),
+        (format!("PUT /render HTTP/1.1\r\n{body}"), 405, "method-not-allowed"),
+        (format!("POST /nothing HTTP/1.1\r\n{body}"), 404, "not-found"),
+        ("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: ".to_owned(), 431, "invalid-header"),
+    ] {
+        let mut socket = app.connect().await;
+        socket.write_all(head.as_bytes()).await.unwrap();
+        // More than all buffers on the way hold together.
+        let block = vec![b'a'; 1 << 20];
+        for sent in 0..24 {
+            socket.write_all(&block).await.unwrap_or_else(|error| panic!("{slug} after {sent} MiB: {error}"));
+        }
+        let answer = read_to_end(&mut socket).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer:?}");
+        check_problem_body(&body_of(&answer), status, slug);
     }
-    let answer = read_to_end(&mut socket).await;
-    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:?}");
-    check_problem_body(&body_of(&answer), 413, "body-too-large");
 }
 
 /// A body that says it is too long is refused before any of it is read (CWE-770).
@@ -157,11 +162,11 @@ async fn bodies_together_stay_within_their_budget() {
 /// A reader that asks for much and takes nothing holds the answer in memory; the kernel ends it (CWE-400).
 #[tokio::test]
 async fn a_reader_that_takes_nothing_is_ended() {
-    let app = spawn_app_with(|options| options.server.write_timeout = Duration::from_secs(1));
+    let app = spawn_app_with(|options| options.server.write_timeout = Duration::from_secs(3));
     let socket = ask_for_much(&app).await;
     let began = Instant::now();
     all_others_are_gone(&app).await;
-    assert!(began.elapsed() < Duration::from_secs(4), "by the kernel, long before the rule for drips");
+    assert!(began.elapsed() < Duration::from_secs(15), "by the kernel, before the rule for drips would after 18 s");
     drop(socket);
 }
 
@@ -272,7 +277,42 @@ async fn malformed_requests_are_answered_with_problems() {
         assert!(answer.contains("x-request-id: ") && answer.contains("connection: close"), "{answer:?}");
         check_problem_body(&body_of(&answer), status, "invalid-header");
     }
-    assert!(metric(&app, r#"rillmark_refusals_total{reason="invalid-header"} 4"#).await);
+    let nonsense: &[u8] = b"nonsense\r\n\r\n";
+    for (before, expected) in [
+        (HEALTH, 1),
+        (b"GET /healthz HTTP/1.0\r\nhost: localhost\r\nconnection: keep-alive\r\n\r\n", 1),
+        (b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", 0), // No more is answered.
+    ] {
+        let mut socket = app.connect().await;
+        socket.write_all(before).await.unwrap();
+        let mut answer = read_answer(&mut socket).await;
+        // The client may see the end before it writes.
+        let _ = socket.write_all(nonsense).await;
+        answer += &read_to_end(&mut socket).await;
+        for answer in [answer, app.converse(&[before, nonsense].concat()).await] {
+            assert!(answer.contains(r#"{"status":"ok"}"#), "{answer:?}");
+            assert_eq!(answer.matches("HTTP/1.").count(), 1 + expected, "{answer:?}");
+            let Some((_, refusal)) = answer.split_once(r#"{"status":"ok"}"#).filter(|_| expected == 1) else {
+                continue;
+            };
+            assert!(refusal.starts_with("HTTP/1.1 400 "), "{answer:?}");
+            check_problem_body(&body_of(refusal), 400, "invalid-header");
+        }
+    }
+    assert!(metric(&app, r#"rillmark_refusals_total{reason="invalid-header"} 8"#).await);
+}
+
+/// A body whose chunks are none is refused once.
+#[tokio::test]
+async fn broken_chunks_are_refused_once_and_in_true_words() {
+    let app = spawn_app();
+    let head = "POST /render HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\n\
+        transfer-encoding: chunked\r\n\r\n";
+    let answer = app.converse(format!("{head}zz\r\nnonsense\r\n").as_bytes()).await;
+    assert_eq!(answer.matches("HTTP/1.").count(), 1, "{answer:?}");
+    let body = body_of(&answer);
+    check_problem_body(&body, 400, "invalid-header");
+    assert!(body["detail"].as_str().unwrap().contains("framing"), "{body}");
 }
 
 /// Bodies whose length two parties may read differently (CWE-444).
@@ -338,7 +378,7 @@ async fn a_client_that_has_gone_frees_its_connection_at_once() {
     drop(socket);
     let began = Instant::now();
     all_others_are_gone(&app).await;
-    assert!(began.elapsed() < Duration::from_secs(5), "body and idle deadlines are 30 s");
+    assert!(began.elapsed() < Duration::from_secs(25), "body and idle deadlines are 30 s");
 }
 
 /// Requests sent without waiting are answered in order.

@@ -1,6 +1,7 @@
 //! The service as a process: what it says when it starts, that it answers, and how it ends.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -69,6 +70,22 @@ fn healthcheck(listen: &str, ready: bool) -> Option<i32> {
         command.arg("--ready");
     }
     command.output().unwrap().status.code()
+}
+
+/// The id that a client was told finds its line, also where there never was a request.
+#[test]
+fn a_refusal_without_a_request_is_in_the_log() {
+    let variables = [("RILLMARK_LISTEN", "127.0.0.1:0"), ("RILLMARK_WORKERS", "1")];
+    let mut process = Process::start(&[], &variables);
+    let address = process.line("listening")["address"].as_str().unwrap().to_owned();
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.write_all(b"nonsense\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    let line = process.line("refused without a request");
+    let (id, peer) = (line["request_id"].as_str().unwrap(), line["peer"].as_str().unwrap());
+    assert!(answer.contains(&format!("x-request-id: {id}\r\n")), "{answer}");
+    assert_eq!((&line["problem"], peer), (&"invalid-header".into(), "127.0.0.1"));
 }
 
 #[tokio::test]
