@@ -17,7 +17,9 @@ pub(super) struct HeadingId {
 
 impl<'e> Writer<'_, 'e> {
     pub(super) fn start(&mut self, tag: Tag<'e>, at: usize) {
-        self.line_begins = !is_inline(tag.to_end());
+        if !self.plain_text {
+            self.line_begins = !is_inline(tag.to_end());
+        }
         match tag {
             Tag::Paragraph => self.open_block(&el::P),
             Tag::Item => self.start_item(),
@@ -50,7 +52,9 @@ impl<'e> Writer<'_, 'e> {
     }
 
     pub(super) fn end(&mut self, tag: TagEnd) {
-        self.line_begins = !is_inline(tag);
+        if !self.plain_text {
+            self.line_begins = !is_inline(tag);
+        }
         match tag {
             TagEnd::Paragraph => self.close_block(&el::P),
             TagEnd::HtmlBlock => {
