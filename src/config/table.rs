@@ -218,7 +218,18 @@ pub const SETTINGS: &[Setting] = &[
             set: |c, n| c.options.http.bodies_in_flight_bytes_max = n as usize,
         },
         default: Preset::Text("256MiB"),
-        doc: "What all bodies over 64KiB that are being read may hold together; one longer than that is read alone. Beyond it: 503.",
+        doc: "What all bodies over 64KiB that are read or rendered may hold together; one longer than that is read alone. Beyond it: 503.",
+    },
+    Setting {
+        name: "answers_in_flight_bytes_max",
+        group: LIMITS,
+        kind: Kind::Bytes {
+            min: 1 << 16,
+            max: 1 << 40,
+            set: |c, n| c.options.http.answers_in_flight_bytes_max = n as usize,
+        },
+        default: Preset::Text("256MiB"),
+        doc: "What all answers of `/render` over 64KiB that clients have not yet taken may hold together; one longer than that goes alone. Beyond it: 503.",
     },
     Setting {
         name: "connections_max",
@@ -263,7 +274,7 @@ pub const SETTINGS: &[Setting] = &[
         group: TIMES,
         kind: Kind::Seconds { min: 1, max: 3600, set: |c, time| c.options.server.write_timeout = time },
         default: Preset::Text("10"),
-        doc: "How long an answer waits for a client that takes none of it before the connection is closed.",
+        doc: "How long an answer waits for a client that takes none of it before the connection is closed; six times that on a Unix socket, where the kernel keeps no such time.",
     },
     Setting {
         name: "connection_idle_seconds",

@@ -1,12 +1,14 @@
 //! Reading a request's body: bounded in bytes, in time, and in what all bodies together may hold.
 //!
 //! A body that says it is too long is refused before it is read. One that takes too long is answered 408. Bodies up to
-//! [`SMALL_BODY_BYTES_MAX`] are always read; longer ones first take their bytes from one budget, so that many slow
-//! senders of large bodies cannot fill the memory (CWE-770).
+//! [`FREE_BYTES`] are always read; longer ones take their bytes from one budget as they come, so that many senders of
+//! large bodies cannot fill the memory (CWE-770), and a length that is only announced takes nothing from others.
+//!
+//! The HTTP library says `100 Continue` before any of this: a client that asks first is told to go on even where the
+//! length it announced is refused. The refusal follows at once.
 //!
 //! **Source:** RFC 9110 §8.4 (no request codings are taken), §15.5.14, §15.5.9; FACTS "No timeout for request bodies".
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::error::PayloadError;
@@ -14,42 +16,29 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::budget::{Budget, FREE_BYTES, Held};
 use super::problem::Problem;
 use super::problem_kinds::Kind;
 
-/// Bodies up to this many bytes take nothing from the budget: ten thousand connections hold 640 MiB of them at most, and
-/// only if every one sends such a body at once.
-pub(super) const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
-/// The budget is counted in blocks of this many bytes.
-const BLOCK_BYTES: usize = 1024;
-/// The largest budget, in blocks: 2 TiB.
-const BLOCKS_MAX: usize = 1 << 31;
-/// How long a sender waits who found the budget used up.
-const BUSY_WAIT: Duration = Duration::from_secs(1);
+/// How long a caller is told to wait who found a budget used up.
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(1);
 
-/// How much all larger bodies together may hold. A clone is a handle to the same budget.
+/// Bodies are paid for in steps of this many bytes.
+const STEP_BYTES: usize = FREE_BYTES;
+
+/// Reads bodies within one budget. A clone is a handle to the same budget.
 #[derive(Clone, Debug)]
-pub(super) struct BodyBudget {
-    /// All blocks: a body longer than that takes all of them and is read alone.
-    total: usize,
-    blocks: Arc<Semaphore>,
-}
+pub(super) struct BodyBudget(pub(super) Budget);
 
 /// A body in memory; dropping it gives its bytes back to the budget.
 #[derive(Debug)]
 pub(super) struct Body {
     /// The bytes.
     pub bytes: Bytes,
-    /// Its part of the budget.
+    /// Its part of the budget, to be kept as long as anything is done with it.
     pub held: Held,
 }
-
-/// What a body took from the budget; dropping it gives it back. Outlives the bytes
-/// where what was made of them waits: the source for its render, the answer for its reader.
-#[derive(Debug)]
-pub(super) struct Held(#[expect(dead_code, reason = "held for its drop")] Vec<OwnedSemaphorePermit>);
 
 /// How long a body may be and take.
 #[derive(Clone, Copy, Debug)]
@@ -61,22 +50,6 @@ pub(super) struct BodyLimits {
 }
 
 impl BodyBudget {
-    /// A budget of this many bytes.
-    pub(super) fn new(bytes: usize) -> Self {
-        let blocks = (bytes / BLOCK_BYTES).clamp(1, BLOCKS_MAX);
-        Self { blocks: Arc::new(Semaphore::new(blocks)), total: blocks }
-    }
-
-    /// Takes what `bytes` more need besides the blocks that are `held`.
-    fn take(&self, bytes: usize, held: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let blocks = bytes.div_ceil(BLOCK_BYTES).min(self.total - held);
-        let blocks = u32::try_from(blocks).expect("a budget has fewer blocks than u32 counts");
-        Arc::clone(&self.blocks).try_acquire_many_owned(blocks).map_err(|_| {
-            let detail = "other large bodies are being read; come back when they are done";
-            Problem::new(Kind::Busy, detail).retry_after(BUSY_WAIT).closing()
-        })
-    }
-
     /// Reads `payload` to its end.
     ///
     /// # Errors
@@ -108,33 +81,31 @@ impl BodyBudget {
         mut payload: web::Payload,
         bytes_max: usize,
     ) -> Result<Body, Problem> {
-        let mut held: Vec<OwnedSemaphorePermit> = Vec::new();
-        let mut paid = SMALL_BODY_BYTES_MAX;
-        let mut pay = |needed: usize| -> Result<(), Problem> {
-            if needed > paid {
-                // Without a length the price is paid in steps, each as large as all before it.
-                let step = (needed - paid).max(if announced.is_some() { 0 } else { paid });
-                let blocks = held.iter().map(OwnedSemaphorePermit::num_permits).sum();
-                held.push(self.take(step, blocks)?);
-                paid += step;
-            }
-            Ok(())
-        };
-        pay(announced.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)))?;
+        let mut held = Held::default();
         let first = payload.next().await.transpose().map_err(broken)?.unwrap_or_default();
         if announced == Some(first.len() as u64) {
-            return Ok(Body { bytes: first, held: Held(held) });
+            self.pay(&mut held, first.len())?;
+            return Ok(Body { bytes: first, held });
         }
         let mut bytes = BytesMut::from(first);
         loop {
             if bytes.len() > bytes_max {
                 return Err(too_large(bytes_max));
             }
-            pay(bytes.len())?;
+            self.pay(&mut held, bytes.len())?;
             let Some(chunk) = payload.next().await.transpose().map_err(broken)? else { break };
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Body { bytes: bytes.freeze(), held: Held(held) })
+        Ok(Body { bytes: bytes.freeze(), held })
+    }
+
+    /// Lets `held` be enough for the bytes that have come.
+    fn pay(&self, held: &mut Held, bytes: usize) -> Result<(), Problem> {
+        if self.0.cover(held, bytes.next_multiple_of(STEP_BYTES)) {
+            return Ok(());
+        }
+        let detail = "other large bodies are being read; come back when they are done";
+        Err(Problem::new(Kind::Busy, detail).retry_after(BUSY_WAIT).closing())
     }
 }
 
@@ -163,21 +134,5 @@ fn broken(error: PayloadError) -> Problem {
             Problem::new(Kind::InvalidHeader, "the body's framing is broken, or it ended early").closing()
         }
         other => Problem::new(Kind::InvalidHeader, format!("the body could not be read: {other}")).closing(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_over_the_whole_budget_takes_all_of_it_and_is_read_alone() {
-        let budget = BodyBudget::new(10 * BLOCK_BYTES);
-        let all = budget.take(1 << 40, 0).unwrap();
-        assert_eq!(all.num_permits(), 10);
-        assert_eq!(budget.take(1, 10).unwrap().num_permits(), 0, "its next step costs nothing more");
-        assert_eq!(budget.take(1, 0).unwrap_err().kind(), Kind::Busy);
-        drop(all);
-        assert_eq!(budget.take(BLOCK_BYTES + 1, 0).unwrap().num_permits(), 2);
     }
 }

@@ -5,6 +5,7 @@
 
 mod access_log;
 mod body;
+mod budget;
 mod compress;
 mod context;
 mod cors;
@@ -59,6 +60,8 @@ pub struct HttpOptions {
     pub render_json_bytes_max: usize,
     /// What all bodies over 64 KiB that are being read may hold together, in bytes. 256 MiB. A body beyond it → 503.
     pub bodies_in_flight_bytes_max: usize,
+    /// What all answers over 64 KiB that are not yet sent may hold together, in bytes. 256 MiB. An answer beyond it → 503.
+    pub answers_in_flight_bytes_max: usize,
     /// How long a request's body may take to arrive. Longer → 408.
     pub body_timeout: Duration,
     /// What the renderer may write, the same for every request.
@@ -73,6 +76,7 @@ impl Default for HttpOptions {
             render_body_bytes_max: 16 * 1024 * 1024,
             render_json_bytes_max: 64 * 1024 * 1024,
             bodies_in_flight_bytes_max: 256 * 1024 * 1024,
+            answers_in_flight_bytes_max: 256 * 1024 * 1024,
             body_timeout: Duration::from_secs(30),
             policy: Policy::default(),
             demo: true,

@@ -2,7 +2,8 @@
 //!
 //! Small requests are parsed and rendered where they are read, in well under a millisecond. Larger ones are parsed,
 //! rendered and encoded on the blocking pool, so that a document of 10 MiB never delays another client's answer. The
-//! permit travels with the render and is given back when it is over, even if the client has gone.
+//! permit and what the body holds of its budget travel with the work and are given back when it is over, even if the
+//! client has gone. A long answer holds its own bytes of another budget until it is sent or dropped.
 //!
 //! **Invariant:** both body forms give the same HTML (`json_and_text_bodies_render_the_same`).
 //! **Source:** RFC 9110 §8.3, §12.5.1, §15.5.16; W3C Linked Data Platform §7.1 (`Accept-Post`).
@@ -21,7 +22,8 @@ use bytes::Bytes;
 use mime::Mime;
 
 use super::HttpOptions;
-use super::body::{Body, BodyBudget, BodyLimits, Held, SMALL_BODY_BYTES_MAX};
+use super::body::{BUSY_WAIT, Body, BodyBudget, BodyLimits};
+use super::budget::{Budget, FREE_BYTES, Held};
 use super::negotiate;
 use super::openapi::{RenderAnswer, RenderBody};
 use super::problem::Problem;
@@ -38,7 +40,8 @@ const ACCEPT_POST: &str = "application/json, text/markdown, text/plain";
 #[derive(Clone, Debug)]
 pub(super) struct Renderer {
     policy: Arc<Policy>,
-    budget: BodyBudget,
+    bodies: BodyBudget,
+    answers: Budget,
     limits: Arc<Limits>,
     metrics: Metrics,
     text: BodyLimits,
@@ -86,7 +89,7 @@ pub(super) async fn render(
     let form = Form::of(request.headers().get(header::CONTENT_TYPE))?;
     let answer =
         [AnswerForm::Json, AnswerForm::Html][negotiate::media(request.headers(), &["application/json", "text/html"])];
-    let body = renderer.budget.read(request.headers(), payload, renderer.body_limits(form)).await?;
+    let body = renderer.bodies.read(request.headers(), payload, renderer.body_limits(form)).await?;
     let rendered = renderer.answer(form, request.query_string(), body, answer).await?;
     let mut response = HttpResponse::Ok();
     response.content_type(answer.media_type()).insert_header((header::VARY, "Accept"));
@@ -97,11 +100,11 @@ pub(super) async fn render(
     Ok(response.body(rendered))
 }
 
-/// A rendered answer, with what its source took from the budget of bodies: an answer that nobody takes counts like a
-/// body that does not end.
+/// A rendered answer, with what it holds of the budget of answers: one that nobody takes counts until it is dropped.
+#[derive(Debug)]
 struct Rendered {
     bytes: Bytes,
-    _held: Option<Held>,
+    _held: Held,
 }
 
 impl MessageBody for Rendered {
@@ -123,7 +126,8 @@ impl Renderer {
         let limits_of = |bytes_max| BodyLimits { bytes_max, timeout: options.body_timeout };
         Self {
             policy: Arc::new(options.policy.clone()),
-            budget: BodyBudget::new(options.bodies_in_flight_bytes_max),
+            bodies: BodyBudget(Budget::new(options.bodies_in_flight_bytes_max)),
+            answers: Budget::new(options.answers_in_flight_bytes_max),
             limits,
             metrics,
             text: limits_of(options.render_body_bytes_max),
@@ -142,7 +146,7 @@ impl Renderer {
         bytes_max: usize,
     ) -> Result<Body, Problem> {
         let limits = BodyLimits { bytes_max, ..self.text };
-        self.budget.read(request.headers(), payload, limits).await
+        self.bodies.read(request.headers(), payload, limits).await
     }
 
     /// Renders one small source, within the gate.
@@ -162,21 +166,22 @@ impl Renderer {
     }
 
     async fn answer(&self, form: Form, query: &str, body: Body, answer: AnswerForm) -> Result<Rendered, Problem> {
-        let whole = |bytes: Vec<u8>, held| Rendered { bytes: bytes.into(), _held: held };
-        if body.bytes.len() <= SMALL_BODY_BYTES_MAX {
-            let asked = form.parse(&body.bytes, query)?;
+        let Body { bytes, held } = body;
+        if bytes.len() <= FREE_BYTES {
+            let asked = form.parse(&bytes, query)?;
             let permit = self.limits.render_gate.enter(asked.source.len()).await?;
             if !permit.is_large() {
-                return Ok(whole(answer.encode(self.html(&asked)), None));
+                return self.finish(&asked, answer);
             }
-            return Ok(whole(self.answer_large(asked.into_owned(), answer, permit).await?, None));
+            return self.answer_large(asked.into_owned(), answer, permit, held).await;
         }
         let query = query.to_owned();
-        let Body { bytes, held } = body;
-        let asked = self.off_worker(move || form.parse(&bytes, &query).map(RenderRequest::into_owned)).await??;
+        let parse = move || (form.parse(&bytes, &query).map(RenderRequest::into_owned), held);
+        // While it waits for its turn, the source counts as the body that it was.
+        let (asked, held) = self.off_worker(parse).await?;
+        let asked = asked?;
         let permit = self.limits.render_gate.enter(asked.source.len()).await?;
-        // While it waits, the source counts as the body that it was; so does the answer, until it is sent.
-        Ok(whole(self.answer_large(asked, answer, permit).await?, Some(held)))
+        self.answer_large(asked, answer, permit, held).await
     }
 
     async fn answer_large(
@@ -184,14 +189,26 @@ impl Renderer {
         asked: RenderRequest<'static>,
         answer: AnswerForm,
         permit: RenderPermit,
-    ) -> Result<Vec<u8>, Problem> {
+        held: Held,
+    ) -> Result<Rendered, Problem> {
         let renderer = self.clone();
         self.off_worker(move || {
-            let encoded = answer.encode(renderer.html(&asked));
-            drop(permit);
-            encoded
+            let rendered = renderer.finish(&asked, answer);
+            drop((permit, held));
+            rendered
         })
-        .await
+        .await?
+    }
+
+    /// Renders, encodes, and takes what the answer holds from the budget of answers.
+    fn finish(&self, asked: &RenderRequest<'_>, answer: AnswerForm) -> Result<Rendered, Problem> {
+        let bytes = answer.encode(self.html(asked));
+        let mut held = Held::default();
+        if self.answers.cover(&mut held, bytes.len()) {
+            return Ok(Rendered { bytes: bytes.into(), _held: held });
+        }
+        let detail = "other large answers are being sent; come back when they are taken";
+        Err(Problem::new(Kind::Busy, detail).retry_after(BUSY_WAIT))
     }
 
     fn html(&self, asked: &RenderRequest<'_>) -> String {
@@ -268,7 +285,36 @@ impl AnswerForm {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+    use crate::limits::LimitsOptions;
+
+    #[test]
+    fn a_body_counts_until_the_work_on_it_is_over_even_if_its_client_has_gone() {
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let options = HttpOptions { bodies_in_flight_bytes_max: 1 << 20, ..HttpOptions::default() };
+            let limits = Arc::new(Limits::new(&LimitsOptions::default()));
+            let renderer = Renderer::new(&options, limits, Metrics::new());
+            let all_is_back = || renderer.bodies.0.cover(&mut Held::default(), 1 << 20);
+            // The one thread for long work is taken, so that the body's own waits.
+            let (release, taken) = std::sync::mpsc::channel::<()>();
+            let occupied = tokio::task::spawn_blocking(move || taken.recv());
+
+            let mut held = Held::default();
+            assert!(renderer.bodies.0.cover(&mut held, 200_000));
+            let body = Body { bytes: vec![b'a'; 200_000].into(), held };
+            let mut answer = Box::pin(renderer.answer(Form::Text, "", body, AnswerForm::Html));
+            assert!((&mut answer).now_or_never().is_none());
+            drop(answer);
+            assert!(!all_is_back(), "its bytes are still there");
+            drop(release);
+            assert!(occupied.await.unwrap().is_err());
+            tokio::task::spawn_blocking(|| {}).await.unwrap();
+            assert!(all_is_back());
+        });
+    }
 
     #[test]
     fn three_media_types_are_taken_in_utf8_only() {

@@ -49,7 +49,8 @@ pub struct Standing {
     pub policy: Policy,
     /// How many more would be let through at once.
     pub remaining: u32,
-    /// After how many seconds there is more: until the bucket is full again, or, at 0 remaining, until the next one.
+    /// After how many seconds there is more: until the bucket is full again; for one that was refused, until the next
+    /// is let through, as `Retry-After` says.
     pub reset_seconds: u64,
 }
 

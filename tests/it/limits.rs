@@ -73,10 +73,12 @@ async fn without_a_rate_nobody_is_refused_or_told_of_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn small_renders_go_on_beside_the_largest_document() {
-    for (render_concurrency, bytes) in [(1, rillmark::markdown::SOURCE_BYTES_MAX), (2, 2 << 20)] {
+    // The five must end before the large one does: it takes a hundred times as long as they do together.
+    let document = slow_document(rillmark::markdown::SOURCE_BYTES_MAX);
+    for render_concurrency in [1, 2] {
         let service = service(LimitsOptions { render_concurrency, render_queue: 0, ..Default::default() });
         let place = service.tcp();
-        let large = send_large(place, &slow_document(bytes));
+        let large = send_large(place, &document);
         until("the large one runs", || gauge(place, "rillmark_renders_in_flight") == 1).await;
         let began = Instant::now();
         for _ in 0..5 {
@@ -157,4 +159,40 @@ async fn a_source_that_waits_for_its_turn_still_counts_as_a_body() {
     let refused = send_large(place, &document).answer();
     assert_eq!((refused.status, refused.problem().as_str()), (503, "busy"));
     assert_eq!((running.answer().status, waiting.answer().status), (200, 200));
+}
+
+/// Sends ampersands, of each of which the answer makes five bytes, and takes none of the answer.
+fn ask_and_take_nothing(place: &Place, source_bytes: usize) -> Sent {
+    let headers = [("Host", "localhost"), ("Content-Type", "text/plain"), ("Accept", "text/html")];
+    place.send("POST /render", &headers, &"&".repeat(source_bytes))
+}
+
+/// Answers that nobody takes fill the memory as well as bodies do, however short their sources are (CWE-770).
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_are_not_taken_stay_within_their_budget() {
+    let service = Service::start(|options| options.http.answers_in_flight_bytes_max = 12 << 20);
+    let place = service.tcp();
+    let held = ask_and_take_nothing(place, 3 << 20);
+    let sent = || gauge(place, "rillmark_render_html_bytes_total");
+    until("it is rendered, and waits to be taken", || {
+        sent() > 15 << 20 && gauge(place, "rillmark_renders_in_flight") == 0
+    })
+    .await;
+    let refused = place.render(&[], &"&".repeat(60_000));
+    assert_eq!((refused.status, refused.problem().as_str()), (503, "busy"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(place.render(&[], "small").status, 200);
+    drop(held);
+    until("the budget to come back", || place.render(&[], &"&".repeat(60_000)).status == 200).await;
+}
+
+/// Lengths that are announced and never come would lock out whoever sends (CWE-400).
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_are_only_announced_take_nothing_from_the_budget() {
+    let service = Service::start(|options| options.http.bodies_in_flight_bytes_max = 4 << 20);
+    let place = service.tcp();
+    let announced = [("Host", "localhost"), ("Content-Type", "text/plain"), ("Content-Length", "4000000")];
+    let _held: Vec<Sent> = (0..4).map(|_| place.send("POST /render", &announced, "")).collect();
+    until("they are waited for", || gauge(place, "rillmark_http_requests_in_flight") == 5).await;
+    assert_eq!(place.render(&[], &"a ".repeat(1 << 20)).status, 200);
 }
