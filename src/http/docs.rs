@@ -6,10 +6,12 @@
 use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use utoipa_swagger_ui::Config;
 
+use super::fixed::Fixed;
 use super::openapi::DOCUMENT;
+use super::pages;
 use super::problem::Problem;
 use super::problem_kinds::Kind;
 
@@ -19,25 +21,38 @@ const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsa
 /// How long browsers keep a file that changes only with the version.
 const CACHE: &str = "public, max-age=3600";
 
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
 const INDEX: &str = include_str!("assets/docs.html");
-const START: &str = include_str!("assets/docs.js");
-const STYLE: &str = include_str!("assets/docs.css");
-/// The files of Swagger UI that the page uses.
-const VENDORED: &[(&str, &str)] =
-    &[("swagger-ui.css", "text/css; charset=utf-8"), ("swagger-ui-bundle.js", "text/javascript; charset=utf-8")];
+
+static OPENAPI: LazyLock<Fixed> = LazyLock::new(|| Fixed::new("application/json", DOCUMENT.as_str()));
+/// The files that the page uses: its own, and Swagger UI's.
+static FILES: LazyLock<Vec<(&str, Fixed)>> = LazyLock::new(|| {
+    let mut files = vec![
+        ("docs.js", Fixed::new(SCRIPT, include_str!("assets/docs.js"))),
+        ("docs.css", Fixed::new(STYLE, include_str!("assets/docs.css"))),
+    ];
+    let config = Arc::new(Config::from("../openapi.json"));
+    for (name, media_type) in [("swagger-ui.css", STYLE), ("swagger-ui-bundle.js", SCRIPT)] {
+        let file = utoipa_swagger_ui::serve(name, Arc::clone(&config)).ok().flatten();
+        let file = file.expect("Swagger UI has the files that its page names");
+        files.push((name, Fixed::new(media_type, file.bytes.into_owned())));
+    }
+    files
+});
 
 /// The API document.
+///
+/// # Errors
+/// As [`Fixed::answer`].
 #[utoipa::path(
     get, path = "/openapi.json", tag = "operations", operation_id = "getOpenApi", security(()),
     summary = "This document",
     description = "OpenAPI 3.1, made from the handlers.",
     responses((status = 200, description = "The document", content_type = "application/json", body = Object)),
 )]
-pub(super) async fn openapi() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .insert_header((header::CACHE_CONTROL, CACHE))
-        .body(DOCUMENT.as_str())
+pub(super) async fn openapi(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    OPENAPI.answer(&request, cached()).await
 }
 
 /// `/docs`: the page's files are beside it, so it must end in a slash.
@@ -47,34 +62,24 @@ pub(super) async fn to_folder() -> HttpResponse {
 
 /// `/docs/`.
 pub(super) async fn index() -> HttpResponse {
-    super::pages::html(CSP).body(INDEX)
+    pages::html(CSP).body(INDEX)
 }
 
 /// `/docs/{file}`.
 ///
 /// # Errors
 /// `not-found` for files that the page does not use.
-pub(super) async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let own = match name.as_str() {
-        "docs.js" => Some((START, "text/javascript; charset=utf-8")),
-        "docs.css" => Some((STYLE, "text/css; charset=utf-8")),
-        _ => None,
-    };
+pub(super) async fn file(request: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let (_, file) = FILES
+        .iter()
+        .find(|(file, _)| *file == name.as_str())
+        .ok_or_else(|| Problem::new(Kind::NotFound, "the docs have no such file"))?;
+    file.answer(&request, cached()).await
+}
+
+/// Begins the answer with a file that browsers keep.
+pub(super) fn cached() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CACHE_CONTROL, CACHE));
-    if let Some((text, media_type)) = own {
-        return Ok(response.content_type(media_type).body(text));
-    }
-    static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| Arc::new(Config::from("../openapi.json")));
-    let (name, media_type) = VENDORED
-        .iter()
-        .find(|(vendored, _)| *vendored == name.as_str())
-        .ok_or_else(|| Problem::new(Kind::NotFound, "the docs have no such file"))?;
-    let file = utoipa_swagger_ui::serve(name, Arc::clone(&CONFIG)).map_err(Problem::internal)?;
-    let file = file.ok_or_else(|| Problem::internal(format!("Swagger UI lacks {name}")))?;
-    let body = match file.bytes {
-        std::borrow::Cow::Borrowed(bytes) => bytes::Bytes::from_static(bytes),
-        std::borrow::Cow::Owned(bytes) => bytes::Bytes::from(bytes),
-    };
-    Ok(response.content_type(*media_type).body(body))
+    response
 }

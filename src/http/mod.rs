@@ -12,6 +12,7 @@ mod cors;
 mod docs;
 mod exchange;
 mod facts;
+mod fixed;
 mod frame;
 mod guard;
 mod health;

@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
+use super::docs;
+use super::fixed::Fixed;
 use super::problem::Problem;
 use super::problem_kinds::Kind;
 use super::render::Renderer;
@@ -34,11 +36,13 @@ const STILL: &str = include_str!("assets/still.html");
 const DOCS: &str = "The <a href=\"docs/\">API docs</a> list every option, \
     and <a href=\"openapi.json\">openapi.json</a> says the same to programs.\n";
 const SAMPLE: &str = include_str!("assets/sample.md");
-const FILES: &[(&str, &str, &str)] = &[
-    ("page.css", "text/css; charset=utf-8", include_str!("assets/page.css")),
-    ("page.js", "text/javascript; charset=utf-8", include_str!("assets/page.js")),
-    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
-];
+static FILES: LazyLock<[(&str, Fixed); 3]> = LazyLock::new(|| {
+    [
+        ("page.css", Fixed::new("text/css; charset=utf-8", include_str!("assets/page.css"))),
+        ("page.js", Fixed::new("text/javascript; charset=utf-8", include_str!("assets/page.js"))),
+        ("icon.svg", Fixed::new("image/svg+xml", include_str!("assets/icon.svg"))),
+    ]
+});
 
 /// What the front page offers.
 #[derive(Clone, Copy, Debug)]
@@ -106,14 +110,12 @@ pub(super) async fn index_form(
 ///
 /// # Errors
 /// `not-found` for a file that no page uses.
-pub(super) async fn asset(name: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let (_, media_type, text) = FILES
+pub(super) async fn asset(request: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let (_, file) = FILES
         .iter()
-        .find(|(file, ..)| *file == name.as_str())
+        .find(|(file, _)| *file == name.as_str())
         .ok_or_else(|| Problem::new(Kind::NotFound, "there is no such file"))?;
-    let mut response = HttpResponse::Ok();
-    response.content_type(*media_type).insert_header((header::CACHE_CONTROL, "public, max-age=3600"));
-    Ok(response.body(*text))
+    file.answer(&request, docs::cached()).await
 }
 
 fn front_page(request: &HttpRequest, front: FrontPage, source: &str, html: &str) -> HttpResponse {

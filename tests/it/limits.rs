@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rillmark::limits::LimitsOptions;
 
+use crate::helpers::spawn_app;
 use crate::wire::{Place, Sent, Service};
 
 fn service(limits: LimitsOptions) -> Service {
@@ -195,4 +196,26 @@ async fn bodies_that_are_only_announced_take_nothing_from_the_budget() {
     let _held: Vec<Sent> = (0..4).map(|_| place.send("POST /render", &announced, "")).collect();
     until("they are waited for", || gauge(place, "rillmark_http_requests_in_flight") == 5).await;
     assert_eq!(place.render(&[], &"a ".repeat(1 << 20)).status, 200);
+}
+
+/// To compress a megabyte for whoever asks, as often as they ask, would be cheap for them and dear for us (CWE-400).
+/// What is ready has a length; what is compressed on its way has none.
+#[tokio::test]
+async fn files_are_compressed_before_they_are_asked_for_again() {
+    let app = spawn_app();
+    for path in ["/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/openapi.json", "/assets/page.css"] {
+        let bare = reqwest::Client::builder().no_proxy().no_gzip().no_brotli().no_zstd().build().unwrap();
+        let plain = bare.get(app.url(path)).send().await.unwrap();
+        assert!(
+            !plain.headers().contains_key("content-encoding") && plain.headers()["vary"] == "Origin, Accept-Encoding"
+        );
+        assert_eq!(app.get(path).await.bytes().await.unwrap(), plain.bytes().await.unwrap(), "{path}");
+        for coding in ["zstd", "br", "gzip"] {
+            let coded = bare.get(app.url(path)).header("accept-encoding", coding).send().await.unwrap();
+            let header = |name: &str| coded.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            assert_eq!(header("content-encoding").as_deref(), Some(coding), "{path}");
+            assert_eq!(header("vary").as_deref(), Some("Origin, Accept-Encoding"), "{path}");
+            assert!(header("content-length").is_some(), "{path} in {coding} was compressed on its way");
+        }
+    }
 }

@@ -73,7 +73,7 @@ async fn compression_keeps_to_the_version_and_to_what_get_says() {
     let app = spawn_app();
     let head_of = async |request: &str, version: &str| {
         let rest = "host: localhost\r\naccept-encoding: gzip\r\nconnection: close";
-        let request = format!("{request} /openapi.json HTTP/{version}\r\n{rest}\r\n\r\n");
+        let request = format!("{request} /problems HTTP/{version}\r\n{rest}\r\n\r\n");
         let answer = app.converse(request.as_bytes()).await;
         answer.split_once("\r\n\r\n").unwrap().0.to_owned()
     };
