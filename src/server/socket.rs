@@ -1,20 +1,22 @@
 //! Listening sockets: bound by us, so that Unix sockets have the right mode from their first moment.
 //!
-//! A Unix socket is bound under a name of its own beside the path, given its mode, and renamed to the path: nobody can
-//! connect in between, whatever the umask, and a stale file is replaced in one step. It is replaced only if nobody
-//! listens at it (CWE-362).
+//! A Unix socket is bound under a name of its own beside the path, given its mode, and only then listens, so that nobody
+//! can connect before, whatever the umask. Then it is renamed to the path: a stale file is replaced in one step, and only
+//! if nobody listens at it (CWE-362). Of two services that start at one path in the same moment, the later may replace
+//! the earlier, which has begun to listen after the later looked: then the earlier is reached by nobody.
 //!
-//! **Invariant:** a live socket is never taken over, a stale one is (`a_live_socket_is_not_taken_over`).
+//! **Invariant:** a live socket is not taken over, a stale one is (`a_live_socket_is_not_taken_over`); none can be reached
+//! before it has its mode (`a_socket_that_does_not_listen_yet_has_its_mode_and_refuses`).
 //! **Source:** unix(7); rename(2).
 
 use std::fs;
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::listen::Listen;
 
@@ -81,21 +83,25 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFile)> {
     name.push(format!(".{}", std::process::id()));
     let fresh = path.with_file_name(name);
     let _ = fs::remove_file(&fresh); // Left by a process of the same id that was killed.
-    let listener = UnixListener::bind(&fresh)?;
-    let placed = (|| {
-        fs::set_permissions(&fresh, fs::Permissions::from_mode(mode))?;
-        listener.set_nonblocking(true)?;
+    let placed = bind_with_mode(&fresh, mode).and_then(|socket| {
+        socket.listen(BACKLOG)?;
         let inode = fs::symlink_metadata(&fresh)?.ino();
         fs::rename(&fresh, path)?;
-        Ok(SocketFile { path: path.to_owned(), inode })
-    })();
-    match placed {
-        Ok(file) => Ok((listener, file)),
-        Err(error) => {
-            let _ = fs::remove_file(&fresh);
-            Err(error)
-        }
+        Ok((socket.into(), SocketFile { path: path.to_owned(), inode }))
+    });
+    if placed.is_err() {
+        let _ = fs::remove_file(&fresh);
     }
+    placed
+}
+
+/// A socket whose file has its mode, and that does not listen yet: whoever connects is refused.
+fn bind_with_mode(path: &Path, mode: u32) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    Ok(socket)
 }
 
 /// Fails unless the path is free, or holds a socket at which nobody listens.
@@ -108,11 +114,16 @@ fn refuse_live(path: &Path) -> io::Result<()> {
         }
         Ok(_) => {}
     }
-    match UnixStream::connect(path) {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // One that does not accept at the moment would block us; it would be listening all the same.
+    socket.set_nonblocking(true)?;
+    let live = || Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there"));
+    match socket.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => live(),
         Err(error) => Err(error),
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there")),
+        Ok(()) => live(),
     }
 }
 
@@ -121,5 +132,23 @@ impl Drop for SocketFile {
         if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_does_not_listen_yet_has_its_mode_and_refuses() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let socket = bind_with_mode(&path, 0o640).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(UnixStream::connect(&path).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        socket.listen(1).unwrap();
+        assert!(UnixStream::connect(&path).is_ok());
     }
 }

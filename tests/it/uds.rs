@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rillmark::server::{Listen, Options, Server};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -65,6 +66,32 @@ async fn a_live_socket_is_not_taken_over() {
     let told = bind(&path).err().unwrap();
     assert!(told.contains("another process listens there") && told.contains("rillmark.sock"), "{told}");
     assert!(ask(&path).await.starts_with("HTTP/1.1 200 "));
+}
+
+/// A service that is too busy to accept is alive; asking it must not hang.
+#[test]
+fn a_live_socket_whose_queue_is_full_is_not_taken_over() {
+    let (_folder, path) = folder();
+    let new = || Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    let address = SockAddr::unix(&path).unwrap();
+    let busy = new();
+    busy.bind(&address).unwrap();
+    busy.listen(0).unwrap();
+    let mut waiting = Vec::new();
+    let full = loop {
+        let socket = new();
+        socket.set_nonblocking(true).unwrap();
+        match socket.connect(&address) {
+            Ok(()) => waiting.push(socket),
+            Err(error) => break error,
+        }
+        assert!(waiting.len() < 100);
+    };
+    assert_eq!(full.kind(), std::io::ErrorKind::WouldBlock);
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(bind(&path).err()));
+    let told = told.recv_timeout(PATIENCE).expect("it does not wait for the other").unwrap();
+    assert!(told.contains("another process listens there"), "{told}");
 }
 
 #[tokio::test]
