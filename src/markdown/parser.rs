@@ -9,7 +9,7 @@
 
 use super::Options;
 use super::references::{self, Definitions, Resolver};
-use pulldown_cmark::{CowStr, Event, LinkType, OffsetIter, Options as Flags, Parser, RefDefs, Tag};
+use pulldown_cmark::{CowStr, Event, LinkType, OffsetIter, Options as Flags, Parser, Tag};
 use std::ops::Range;
 
 /// What is switched on in the parser. Nothing that writes attributes, raw URLs or raw HTML ever is.
@@ -46,11 +46,13 @@ impl<'a> Document<'a> {
         if references::cannot_reach_a_bound(source, found) {
             return Self { inner: Inner::Plain(Some(parser)) };
         }
-        Self::bounded(source, found, flags)
+        let definitions = Definitions::new(found);
+        // Not two parses in memory at once.
+        drop(parser);
+        Self::bounded(source, definitions, flags)
     }
 
-    fn bounded(source: &str, found: &RefDefs<'_>, flags: Flags) -> Self {
-        let definitions = Definitions::new(found);
+    fn bounded(source: &str, definitions: Definitions, flags: Flags) -> Self {
         let hidden = references::hide(source, flags);
         Self { inner: Inner::Bounded { hidden, definitions, flags } }
     }
@@ -194,7 +196,7 @@ mod tests {
             let flags = parser_options(&options);
             let mut plain = Document::new(&source, &options);
             let parser = Parser::new_ext(&source, flags);
-            let mut bounded = Document::bounded(&source, parser.reference_definitions(), flags);
+            let mut bounded = Document::bounded(&source, Definitions::new(parser.reference_definitions()), flags);
             prop_assert!(matches!(plain.inner, Inner::Plain(_)));
             let plain: Vec<_> = plain.events().collect();
             let bounded: Vec<_> = bounded.events().collect();

@@ -35,24 +35,35 @@ const HIDDEN: u8 = 0x01;
 
 /// Whether, however its references fall, no bound decides in this source, nor the parser's own limit.
 pub(super) fn cannot_reach_a_bound(source: &str, found: &RefDefs<'_>) -> bool {
-    let (mut count, mut dearest) = (0, 0);
+    // The dearest definition, as the page counts and as the parser does.
+    let (mut count, mut escaped, mut plain) = (0, 0, 0);
+    let mut scratch = String::new();
     for (_, definition) in found.iter() {
         count += 1;
         if count > DEFINITIONS_MAX || definition.span.len() > DEFINITION_BYTES_MAX {
             return false;
         }
-        // An escape spells one byte with at most six.
-        dearest = dearest.max(6 * (definition.dest.len() + definition.title.as_ref().map_or(0, |t| t.len())));
+        let (url, title) = (definition.dest.as_ref(), definition.title.as_deref().unwrap_or_default());
+        plain = plain.max(url.len() + title.len());
+        escaped = escaped.max(cost(url, title, &mut scratch));
     }
-    if dearest == 0 {
+    if count == 0 {
         return true;
     }
     let fuel = PARSER_FUEL_MIN.max(source.len());
     let closers = memchr::memchr_iter(b']', source.as_bytes());
     closers.enumerate().all(|(earlier, at)| {
-        let worst = (earlier + 1) * dearest;
-        worst <= EXPANSION_BYTES_FREE + EXPANSION_RATIO * at && worst < fuel
+        let references = earlier + 1;
+        references * escaped <= EXPANSION_BYTES_FREE + EXPANSION_RATIO * at && references * plain < fuel
     })
+}
+
+/// Bytes that a reference to this URL and title brings into the page.
+fn cost(url: &str, title: &str, scratch: &mut String) -> usize {
+    scratch.clear();
+    escape::href(scratch, url);
+    escape::attribute(scratch, title);
+    scratch.len()
 }
 
 /// What a source defines.
@@ -91,10 +102,7 @@ impl Definitions {
 
 impl Definition {
     fn new(url: &str, title: &str) -> Self {
-        let mut spelled = String::new();
-        escape::href(&mut spelled, url);
-        escape::attribute(&mut spelled, title);
-        Self { url: url.to_owned(), title: title.to_owned(), cost: spelled.len() }
+        Self { url: url.to_owned(), title: title.to_owned(), cost: cost(url, title, &mut String::new()) }
     }
 }
 
