@@ -10,6 +10,7 @@
 pub mod listen;
 
 mod connection;
+mod descriptors;
 mod refusal;
 mod slots;
 mod socket;
@@ -146,6 +147,7 @@ impl Server {
     /// Dropping the future cuts every connection off.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let Self { http, readiness, public, internal, slots, metrics, options } = self;
+        descriptors::warn_if_few(options.connections_max);
         let alone = internal.is_empty();
         let mut files = Vec::new();
         let mut servers = Vec::new();

@@ -19,7 +19,12 @@ struct Process {
 impl Process {
     fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin("rillmark"));
-        command.args(arguments).env_clear().envs(variables.iter().copied()).stdout(Stdio::piped());
+        command.args(arguments);
+        Self::run(command, variables)
+    }
+
+    fn run(mut command: Command, variables: &[(&str, &str)]) -> Self {
+        command.env_clear().envs(variables.iter().copied()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Self { child, lines }
@@ -108,6 +113,27 @@ async fn it_says_where_it_listens_answers_and_ends_at_sigterm() {
     assert_eq!(process.line("told to stop")["signal"], "SIGTERM");
     assert_eq!(process.exit_code(), Some(0));
     assert_eq!(healthcheck(&address, false), Some(1));
+}
+
+/// Without the warning, connections would fail at the kernel's limit and nobody would know why.
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_open_files_for_all_connections_are_told() {
+    let start = |connections_max: &str| {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "ulimit -n 512; exec \"$0\" --listen=127.0.0.1:0 --workers=1 --connections-max=\"$1\""]);
+        command.arg(assert_cmd::cargo::cargo_bin("rillmark")).arg(connections_max);
+        Process::run(command, &[])
+    };
+    let mut tight = start("400");
+    let warning = tight.line("fewer files may be open than connections_max needs: raise ulimit -n");
+    assert_eq!((&warning["open_files_max"], &warning["needed"]), (&512.into(), &656.into()));
+    let mut ample = start("256");
+    ample.line("listening");
+    ample.signal("TERM");
+    let mut rest = String::new();
+    ample.lines.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("drained") && !rest.contains("fewer files"), "{rest}");
 }
 
 #[tokio::test]
