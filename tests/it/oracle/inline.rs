@@ -295,12 +295,23 @@ impl Scanner<'_> {
                 self.scan.hidden.push(self.text.place(opener.index));
             }
         }
-        while self.scan.cut > 0 && self.is_loose_marker(self.scan.cut - 1) {
-            self.scan.cut -= 1;
+        loop {
+            while self.scan.cut > 0 && self.is_loose_marker(self.scan.cut - 1) {
+                self.scan.cut -= 1;
+            }
+            let Some(backslash) = self.final_hard_break() else { break };
+            self.scan.cut = backslash;
         }
         let cut = self.scan.cut;
         self.scan.end_at(cut);
         self.scan
+    }
+
+    /// The backslash that breaks the last line, where nothing is shown behind the break.
+    fn final_hard_break(&self) -> Option<usize> {
+        let blanks = self.chars[..self.scan.cut].iter().rev().take_while(|c| matches!(c, ' ' | '\t')).count();
+        let feed = (self.scan.cut - blanks).checked_sub(1).filter(|at| self.chars[*at] == '\n')?;
+        feed.checked_sub(1).filter(|at| self.chars[*at] == '\\' && !self.protected[*at])
     }
 
     fn is_loose_marker(&self, at: usize) -> bool {
