@@ -149,7 +149,7 @@ pub const KINDS: &[Row] = &[
         "busy",
         503,
         "The service is busy",
-        "All places for this kind of work are taken and the short queue before them is full, or the wait was too long. Retry after the seconds in Retry-After.",
+        "All places for this kind of work are taken and the short queue before them is full, or the wait was too long, or other large bodies or answers take up the memory that there is for them. Retry after the seconds in Retry-After.",
     ),
     row(
         Kind::TooManyConnections,
