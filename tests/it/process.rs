@@ -87,6 +87,7 @@ fn a_refusal_without_a_request_is_in_the_log() {
     socket.write_all(b"nonsense\r\n\r\n").unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
+    process.signal("TERM"); // Its log ends, whatever it says.
     let line = process.line("refused without a request");
     let (id, peer) = (line["request_id"].as_str().unwrap(), line["peer"].as_str().unwrap());
     assert!(answer.contains(&format!("x-request-id: {id}\r\n")), "{answer}");
