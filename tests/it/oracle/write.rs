@@ -45,7 +45,7 @@ pub(crate) fn extensions(options: &Options) -> Extensions {
 pub(crate) fn html(text: &str, options: &Options, policy: &Policy, cut: Option<&Cut>) -> String {
     let url = Url::new(options, policy);
     let mut events = references::parse(text, extensions(options));
-    let marks = Marks::unused_in(text, &events);
+    let marks = Marks::unused_in(text, &events, cut);
     let cut = cut.map(|cut| Cut { stand_in: Some(marks.hidden), ..cut.clone() });
     let cut = cut.as_ref();
     if let Some(cut) = cut {
@@ -221,8 +221,9 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    fn unused_in(text: &str, events: &[Placed]) -> Self {
-        let decoded = stock(events.iter().map(|(event, _)| event.clone()));
+    fn unused_in(text: &str, events: &[Placed], cut: Option<&Cut>) -> Self {
+        let stand_in = cut.and_then(|cut| cut.node.as_ref()).map(|(_, node)| node);
+        let decoded = stock(events.iter().map(|(event, _)| event).chain(stand_in).cloned());
         let private = '\u{F0000}'..='\u{FFFFD}';
         let mut free = private.filter(|c| !text.contains(*c) && !decoded.contains(*c));
         let mut next = || free.next().expect("a document holds fewer characters than there are");
