@@ -17,6 +17,7 @@ mod frame;
 mod guard;
 mod health;
 mod json_body;
+mod json_text;
 mod negotiate;
 mod openapi;
 mod pages;

@@ -24,6 +24,7 @@ use mime::Mime;
 use super::HttpOptions;
 use super::body::{BUSY_WAIT, Body, BodyBudget, BodyLimits};
 use super::budget::{Budget, FREE_BYTES, Held};
+use super::json_text;
 use super::negotiate;
 use super::openapi::{RenderAnswer, RenderBody};
 use super::problem::Problem;
@@ -275,7 +276,7 @@ impl AnswerForm {
                 // HTML has a quote to escape about every thirty bytes.
                 let mut json = Vec::with_capacity(html.len() + html.len() / 16 + 16);
                 json.extend_from_slice(b"{\"html\":");
-                serde_json::to_writer(&mut json, &html).expect("a Vec takes all that is written");
+                json_text::write(&mut json, &html);
                 json.push(b'}');
                 json
             }
