@@ -94,14 +94,15 @@ impl Drop for Visit {
         self.metrics.request(&self.route, self.method_label(), self.status, took, self.body_bytes);
         tracing::info!(
             target: "rillmark::access",
-            method = %self.method,
-            route = %self.route,
-            path = %self.path,
+            // Words as words: `%` would format each before it is escaped.
+            method = self.method.as_str(),
+            route = self.route.as_str(),
+            path = self.path.as_str(),
             status = self.status,
             duration_ms = took.as_secs_f64() * 1000.0,
             bytes = self.body_bytes,
             complete = self.complete,
-            client = %self.context.client_text(),
+            client = self.context.client_text().as_str(),
             request_id = self.context.id.as_str(),
             trace_id = self.context.trace.as_ref().map(|trace| trace.id()),
             "request"
