@@ -8,9 +8,11 @@
 use std::io::IsTerminal as _;
 use std::str::FromStr;
 
+use super::json_lines::JsonLines;
 use super::log_writer::{LogGuard, LogWriter};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -109,7 +111,7 @@ pub fn init_logs(options: &LogOptions) -> Result<LogGuard, LogError> {
     let set = if pretty {
         registry.with(lines.with_ansi(std::io::stdout().is_terminal())).try_init()
     } else {
-        registry.with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()
+        registry.with(lines.event_format(JsonLines).fmt_fields(JsonFields::new())).try_init()
     };
     set.map_err(|_| LogError::AlreadySet)?;
     Ok(guard)

@@ -3,6 +3,7 @@
 //! Two handles, no globals of our own: [`init_logs`] sets the process's subscriber once, [`Metrics`] is a `Clone` handle
 //! over one registry. Secrets and query strings go into neither.
 
+mod json_lines;
 mod log_writer;
 pub mod logs;
 pub mod metrics;
