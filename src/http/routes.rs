@@ -80,11 +80,7 @@ pub const ROUTES: &[RouteSpec] = &[
 pub(super) fn configure(app: &mut web::ServiceConfig, http: &Http, surface: Surface, alone: bool) {
     let whole = alone || surface == Surface::Internal;
     http.share(app, whole);
-    app.service(get("/healthz", health::healthz));
-    app.service(get("/readyz", health::readyz));
-    app.service(get("/assets/{file}", pages::asset));
-    app.service(get("/problems", problem_pages::list));
-    app.service(get("/problems/{slug}", problem_pages::page));
+    // Tried in this order, so what is asked most stands first.
     if whole {
         app.service(costly("/render", "POST, OPTIONS").route(web::post().to(render::render)));
         app.service(get("/metrics", health::metrics));
@@ -93,6 +89,11 @@ pub(super) fn configure(app: &mut web::ServiceConfig, http: &Http, surface: Surf
         app.service(get("/docs/", docs::index));
         app.service(get("/docs/{file}", docs::file));
     }
+    app.service(get("/healthz", health::healthz));
+    app.service(get("/readyz", health::readyz));
+    app.service(get("/assets/{file}", pages::asset));
+    app.service(get("/problems", problem_pages::list));
+    app.service(get("/problems/{slug}", problem_pages::page));
     if http.front_page(whole).live {
         let front = costly("/", "GET, HEAD, POST, OPTIONS");
         let front = front.route(web::get().to(pages::index)).route(web::head().to(pages::index));
