@@ -36,26 +36,27 @@ const HIDDEN: u8 = 0x01;
 /// Whether, however its references fall, no bound decides in this source, nor the parser's own limit.
 pub(super) fn cannot_reach_a_bound(source: &str, found: &RefDefs<'_>) -> bool {
     // The dearest definition, as the page counts and as the parser does.
-    let (mut count, mut escaped, mut plain) = (0, 0, 0);
+    let (mut count, mut escaped, mut plain, mut within) = (0, 0, 0, true);
     let mut scratch = String::new();
     for (_, definition) in found.iter() {
         count += 1;
-        if count > DEFINITIONS_MAX || definition.span.len() > DEFINITION_BYTES_MAX {
-            return false;
-        }
+        within &= definition.span.len() <= DEFINITION_BYTES_MAX;
         let (url, title) = (definition.dest.as_ref(), definition.title.as_deref().unwrap_or_default());
         plain = plain.max(url.len() + title.len());
         escaped = escaped.max(cost(url, title, &mut scratch));
     }
-    if count == 0 {
+    // Every definition takes one `]`, and every reference another.
+    let closers = || memchr::memchr_iter(b']', source.as_bytes());
+    let references_max = if count == 0 { 0 } else { closers().count().saturating_sub(count) };
+    if references_max == 0 {
         return true;
     }
     let fuel = PARSER_FUEL_MIN.max(source.len());
-    let closers = memchr::memchr_iter(b']', source.as_bytes());
-    closers.enumerate().all(|(earlier, at)| {
-        let references = earlier + 1;
+    let fits = |(earlier, at): (usize, usize)| {
+        let references = references_max.min(earlier + 1);
         references * escaped <= EXPANSION_BYTES_FREE + EXPANSION_RATIO * at && references * plain < fuel
-    })
+    };
+    within && count <= DEFINITIONS_MAX && closers().enumerate().all(fits)
 }
 
 /// Bytes that a reference to this URL and title brings into the page.
