@@ -23,6 +23,7 @@ mod autolink;
 pub mod bounds;
 pub mod elements;
 mod escape;
+pub mod growing;
 pub mod normalise;
 pub mod options;
 mod parser;

@@ -1,0 +1,223 @@
+//! A source that is still being written, and the page that shows it.
+//!
+//! [`Growing`] takes text in any pieces ([`Growing::push`], no work but a copy) and says, whenever asked, which
+//! [`Edit`]s bring the page from what it was told last to the view of everything pushed ([`Growing::frame`]), and at the
+//! end to the finished render ([`Growing::finish`]). The very first edit replaces all children of the root, which the
+//! document owns from then on, even where nothing is to be seen yet.
+//!
+//! How: the view is rendered as a whole and compared with the one before. Equal blocks stand, the one that grew is
+//! followed down its right edge to the spot that changed ([`diff`]), and only from there on is anything sent. So what a
+//! page holds is right by construction; a frame costs one render of the source so far, and whoever asks for frames
+//! spaces them by [`Growing::cost`].
+//!
+//! ```
+//! use rillmark::markdown::{Options, Policy};
+//! use rillmark::markdown::growing::{Edit, Growing};
+//! let mut growing = Growing::new(Options::default(), Policy::default().into());
+//! let mut edits = Vec::new();
+//! growing.push("Hello\n\n");
+//! growing.frame(&mut edits);
+//! assert_eq!(edits, [Edit::Replace { path: vec![], html: "<p>Hello</p>".into() }]);
+//! ```
+//!
+//! **Invariant:** after every frame the page is the view of the text so far, however it was cut; after the end it is
+//! the finished render, byte for byte (`the_page_is_the_view_after_every_frame`, `a_finished_page_is_the_render`).
+//!
+//! **Invariant:** a block that did not change is not touched (`blocks_that_stand_are_not_touched`).
+
+mod diff;
+mod nodes;
+
+use std::mem;
+use std::sync::Arc;
+
+use super::{Options, Policy, render};
+
+/// One step from an element to one of its element children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// The n-th element child, from 1 (`:nth-child`).
+    Child(usize),
+    /// The last element child (`:last-child`).
+    Last,
+}
+
+/// The way from the root, the element that holds the document, to an element in it. Empty: the root.
+pub type Path = Vec<Step>;
+
+/// One change of the page. Edits apply in order, each to the page that the ones before it left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// All children of the element give way to these.
+    Replace {
+        /// The element.
+        path: Path,
+        /// Its new children.
+        html: String,
+    },
+    /// The element gains these children at its end.
+    Append {
+        /// The element.
+        path: Path,
+        /// Text and elements.
+        html: String,
+    },
+    /// The element goes.
+    Delete {
+        /// The element.
+        path: Path,
+    },
+}
+
+/// A document that grows, with what its page holds.
+#[derive(Clone, Debug)]
+pub struct Growing {
+    options: Options,
+    policy: Arc<Policy>,
+    source: String,
+    /// What the page holds.
+    shown: String,
+    /// Whether the page was ever told anything: before, its element may hold what the page came with.
+    begun: bool,
+    /// So much of the source is in `shown`.
+    framed: usize,
+    finished: bool,
+}
+
+impl Growing {
+    /// A document without text. Of `options`, `provisional` and `dense` are as streams have them: on.
+    pub fn new(options: Options, policy: Arc<Policy>) -> Self {
+        let options = Options { provisional: true, dense: true, ..options };
+        Self { options, policy, source: String::new(), shown: String::new(), begun: false, framed: 0, finished: false }
+    }
+
+    /// Adds text at the end. O(text); nothing is parsed. After [`Growing::finish`] it is ignored.
+    pub fn push(&mut self, text: &str) {
+        if !self.finished {
+            self.source.push_str(text);
+        }
+    }
+
+    /// Appends to `edits` what makes the page the view of all text so far. A carriage return at the very end waits for
+    /// what follows it, since a line feed would make one line end of both.
+    ///
+    /// O(source).
+    pub fn frame(&mut self, edits: &mut Vec<Edit>) {
+        if !self.pending() {
+            return;
+        }
+        self.framed = self.source.len();
+        let text = self.source.strip_suffix('\r').unwrap_or(&self.source);
+        let view = render(text, &self.options, &self.policy);
+        self.show(view, edits);
+    }
+
+    /// Appends to `edits` what makes the page the finished render of all text. Nothing changes after it.
+    pub fn finish(&mut self, edits: &mut Vec<Edit>) {
+        if mem::replace(&mut self.finished, true) {
+            return;
+        }
+        self.framed = self.source.len();
+        let options = Options { provisional: false, ..self.options.clone() };
+        let whole = render(&self.source, &options, &self.policy);
+        self.show(whole, edits);
+    }
+
+    fn show(&mut self, html: String, edits: &mut Vec<Edit>) {
+        if mem::replace(&mut self.begun, true) {
+            diff::diff(&self.shown, &html, edits);
+        } else {
+            edits.push(Edit::Replace { path: Path::new(), html: html.clone() });
+        }
+        self.shown = html;
+    }
+
+    /// The text so far, as it was pushed.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What the page holds since the last frame.
+    pub fn html(&self) -> &str {
+        &self.shown
+    }
+
+    /// Whether the page is yet to be told something: anything was pushed since the last frame, or there was none.
+    pub fn pending(&self) -> bool {
+        !self.finished && (!self.begun || self.framed < self.source.len())
+    }
+
+    /// Whether [`Growing::finish`] was called.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Bytes of source that the next frame parses.
+    pub fn cost(&self) -> usize {
+        self.source.len()
+    }
+
+    /// The options of the document.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edits_of(pieces: &[&str]) -> Vec<Vec<Edit>> {
+        let mut growing = Growing::new(Options::default(), Policy::default().into());
+        let mut all: Vec<Vec<Edit>> = Vec::new();
+        for piece in pieces {
+            let mut edits = Vec::new();
+            growing.push(piece);
+            growing.frame(&mut edits);
+            all.push(edits);
+        }
+        all
+    }
+
+    fn append(path: &[Step], html: &str) -> Edit {
+        Edit::Append { path: path.to_vec(), html: html.into() }
+    }
+
+    #[test]
+    fn blocks_that_stand_are_not_touched() {
+        let edits = edits_of(&["one\n\n", "two\n\n", "three\n\n"]);
+        assert_eq!(edits[0], [Edit::Replace { path: vec![], html: "<p>one</p>".into() }]);
+        assert_eq!(edits[1], [append(&[], "<p>two</p>")]);
+        assert_eq!(edits[2], [append(&[], "<p>three</p>")]);
+    }
+
+    #[test]
+    fn text_grows_where_it_stands() {
+        let edits = edits_of(&["a\n\n- b\n- c\n", "  d\n", "- e\n"]);
+        assert_eq!(edits[1], [append(&[Step::Last, Step::Last], "\nd")]);
+        assert_eq!(edits[2], [append(&[Step::Last], "<li>e</li>")]);
+    }
+
+    #[test]
+    fn what_shows_nothing_says_nothing_but_that_the_document_begins() {
+        let edits = edits_of(&["\n", "[a]: /b\n", "\n", "[a]\n"]);
+        assert_eq!(edits[0], [Edit::Replace { path: vec![], html: String::new() }]);
+        assert!(edits[1..3].iter().all(Vec::is_empty));
+        assert_eq!(edits[3], [append(&[], "<p><a href=\"/b\">a</a></p>")]);
+    }
+
+    #[test]
+    fn a_carriage_return_waits_for_what_follows() {
+        let mut growing = Growing::new(Options::default(), Policy::default().into());
+        let mut edits = Vec::new();
+        for piece in ["a\r", "\n\r", "\n"] {
+            growing.push(piece);
+            growing.frame(&mut edits);
+        }
+        assert_eq!(growing.html(), "<p>a</p>");
+        growing.finish(&mut edits);
+        growing.push("late");
+        growing.frame(&mut edits);
+        assert_eq!((growing.html(), growing.source()), ("<p>a</p>", "a\r\n\r\n"));
+    }
+}
