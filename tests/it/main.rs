@@ -18,6 +18,8 @@ mod cli;
 mod commonmark;
 /// Sources for tests that compare.
 mod corpus;
+/// A page that follows a growing document holds its view.
+mod growing;
 /// Abuse, each with its CWE.
 mod hardening;
 /// Liveness, readiness, pages, docs, and what is served where.

@@ -30,7 +30,12 @@ pub(crate) struct Element {
 
 /// Parses a fragment as the content of a `div`.
 pub(crate) fn parse(html: &str) -> Vec<Node> {
-    let context = QualName::new(None, ns!(html), LocalName::from("div"));
+    parse_in("div", html)
+}
+
+/// Parses a fragment as the content of an element of this name.
+pub(crate) fn parse_in(name: &str, html: &str) -> Vec<Node> {
+    let context = QualName::new(None, ns!(html), LocalName::from(name));
     let dom = parse_fragment(RcDom::default(), ParseOpts::default(), context, Vec::new(), false).one(html);
     let document = dom.document.children.borrow();
     document[0].children.borrow().iter().map(convert).collect()
