@@ -9,6 +9,8 @@
 //! | `telemetry` | metric handles, span and field names, log set-up |
 //! | `auth` | API key → who may call; keyless mode's checks |
 //! | `limits` | rates, concurrency, bytes in flight: `Permit` or `Denied { retry_after }` |
+//! | `oplog` | the log of each channel: entries in, positions out; checkpoints, trimming |
+//! | `channel` | channels: publish → entries; entries → ticks; subscribers, idle runs, retention |
 //! | `http` | routes, extractors, thin handlers, problems |
 //! | `server` | composition: bind, `local_addrs()`, `run_until(shutdown)` |
 //! | `config` | environment, flags, file → `Settings` (as written) → `Config` (checked); sole reader of the environment |
@@ -16,6 +18,8 @@
 
 #[cfg(feature = "server")]
 pub mod auth;
+#[cfg(feature = "server")]
+pub mod channel;
 #[cfg(feature = "server")]
 pub mod cli;
 #[cfg(feature = "server")]
@@ -25,6 +29,8 @@ pub mod http;
 #[cfg(feature = "server")]
 pub mod limits;
 pub mod markdown;
+#[cfg(feature = "server")]
+pub mod oplog;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]

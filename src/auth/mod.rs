@@ -10,6 +10,7 @@ mod keys;
 pub mod origin;
 mod pages;
 mod request;
+mod token_secret;
 
 use std::fmt;
 
@@ -21,18 +22,39 @@ pub use keys::{API_KEY_BYTES_MAX, ApiKeyError, KeyIndex, Unauthorized, check_api
 pub use origin::Origin;
 pub use pages::{Page, Refusal};
 pub use request::{Facts, Header, Transport, is_forwarding};
+pub use token_secret::{TOKEN_SECRET_BYTES_MIN, TokenSecretError, check_token_secret};
 
 /// Who may call, as the operator set it. `Default` is keyless mode with nothing allowed beyond the service's own origin.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AuthOptions {
     /// API keys of backends (`RILLMARK_API_KEYS`), several so that they can be rotated; each passes [`check_api_key`].
     /// Empty means keyless mode: loopback and Unix sockets only, each request checked for signs of a foreign page or a
     /// proxy.
     pub api_keys: Vec<SecretString>,
+    /// Secrets with which subscribers' tokens are signed (`RILLMARK_TOKEN_SECRET`), each of at least 32 bytes; the first
+    /// one mints, all verify. Empty: tokens open nothing.
+    pub token_secrets: Vec<SecretString>,
+    /// What a token's `aud` must name (`RILLMARK_TOKEN_AUDIENCE`).
+    pub token_audience: String,
     /// Origins of pages that may call from a browser (`RILLMARK_ALLOWED_ORIGINS`). Empty allows the service's own only.
     pub allowed_origins: Vec<Origin>,
     /// Peers whose `X-Forwarded-For` is believed (`RILLMARK_TRUSTED_PROXIES`). Empty believes nobody's.
     pub trusted_proxies: Vec<TrustedProxy>,
+}
+
+/// The audience where nobody sets another.
+pub const TOKEN_AUDIENCE: &str = "rillmark";
+
+impl Default for AuthOptions {
+    fn default() -> Self {
+        Self {
+            api_keys: Vec::new(),
+            token_secrets: Vec::new(),
+            token_audience: TOKEN_AUDIENCE.to_owned(),
+            allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+        }
+    }
 }
 
 /// Answers who may call.
@@ -56,7 +78,7 @@ pub enum Caller {
 impl Auth {
     /// Takes the operator's settings. Keys that [`check_api_key`] refuses are left out, so check them before.
     pub fn new(options: AuthOptions) -> Self {
-        let AuthOptions { api_keys, allowed_origins, trusted_proxies } = options;
+        let AuthOptions { api_keys, allowed_origins, trusted_proxies, .. } = options;
         Self { keys: ApiKeys::new(&api_keys), allowed_origins, trusted_proxies }
     }
 

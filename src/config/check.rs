@@ -12,7 +12,7 @@ use super::Config;
 use super::setting::shown;
 use super::settings::Origin;
 use super::settings::{Mistake, Settings};
-use crate::auth::check_api_key;
+use crate::auth::{check_api_key, check_token_secret};
 use crate::server::Listen;
 
 /// Shortest API key, in bytes: 16 random ones cannot be guessed over a network.
@@ -115,6 +115,22 @@ pub(super) fn api_key(text: &str) -> Result<SecretString, String> {
         ));
     }
     Ok(key)
+}
+
+/// A secret for tokens. The refusal does not show it.
+pub(super) fn token_secret(text: &str) -> Result<SecretString, String> {
+    let secret = SecretString::from(text);
+    check_token_secret(&secret).map_err(|fault| {
+        format!("a secret (not shown) cannot be used: {fault}: `openssl rand -hex 32` makes a good one")
+    })?;
+    Ok(secret)
+}
+
+/// What tokens must be made out to.
+pub(super) fn token_audience(text: &str) -> Result<String, String> {
+    let fine = (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    fine.then(|| text.to_owned())
+        .ok_or_else(|| format!("expected 1 to 256 visible ASCII characters, found {}", shown(text)))
 }
 
 /// A URL scheme in lower case.

@@ -170,7 +170,7 @@ impl Setting {
             Kind::Word(words) => {
                 let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
                 let (last, others) = words.split_last().expect("a setting of words has some");
-                format!("{} or {last}", others.join(", "))
+                if others.is_empty() { (*last).to_owned() } else { format!("{} or {last}", others.join(", ")) }
             }
             Kind::Text { expected, .. } | Kind::List { expected, .. } | Kind::Secrets { expected, .. } => {
                 expected.to_owned()
@@ -317,6 +317,7 @@ mod tests {
         let word = Kind::Word(&[("red", |c| c.log.filter = "R".to_owned()), ("blue", |c| c.log.filter.clear())]);
         check(word, "red", Ok("R"));
         check(word, "Red", Err("expected red or blue, found \"Red\""));
+        check(Kind::Word(&[("red", |c| c.log.filter.clear())]), "blue", Err("expected red, found \"blue\""));
     }
 
     #[test]

@@ -343,6 +343,14 @@ fn names_that_others_rely_on_stay() {
         "RILLMARK_IMAGE_PREFIXES",
         "RILLMARK_URL_SCHEMES",
         "RILLMARK_DEMO",
+        "RILLMARK_TOKEN_SECRET",
+        "RILLMARK_TOKEN_AUDIENCE",
+        "RILLMARK_OPLOG",
+        "RILLMARK_PUBLISH_RATE",
+        "RILLMARK_SUBSCRIBE_RATE",
+        "RILLMARK_TICK_MS",
+        "RILLMARK_STREAM_IDLE_SECONDS",
+        "RILLMARK_HTML_OPS",
     ] {
         assert!(SETTINGS.iter().any(|setting| setting.variable() == variable), "{variable}");
     }

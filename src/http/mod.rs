@@ -28,6 +28,7 @@ mod render;
 mod render_request;
 mod request_id;
 mod routes;
+mod stream_options;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,7 @@ pub use problem::{PROBLEM_TYPE, Problem};
 pub use problem_kinds::{KINDS, Kind, Row};
 pub use request_id::RequestId;
 pub use routes::{ROUTES, RouteSpec, Surface};
+pub use stream_options::StreamOptions;
 
 use pages::FrontPage;
 use render::Renderer;
@@ -70,6 +72,8 @@ pub struct HttpOptions {
     pub policy: Policy,
     /// Whether `/` offers a live render. It is only ever offered when no key is needed to render.
     pub demo: bool,
+    /// Connections that stay open.
+    pub streams: StreamOptions,
 }
 
 impl Default for HttpOptions {
@@ -82,6 +86,7 @@ impl Default for HttpOptions {
             body_timeout: Duration::from_secs(30),
             policy: Policy::default(),
             demo: true,
+            streams: StreamOptions::default(),
         }
     }
 }

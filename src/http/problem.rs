@@ -32,6 +32,8 @@ pub struct Problem {
     status: u16,
     detail: Cow<'static, str>,
     option: Option<String>,
+    /// Which op, and which field of it or of the batch. In a box, since few problems have one.
+    place: Option<Box<(Option<usize>, Option<String>)>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     close: bool,
     cause: Option<String>,
@@ -64,6 +66,14 @@ pub(super) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "tablse")]
     pub option: Option<&'a str>,
+    /// The index of the op that was refused, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 3)]
+    pub op: Option<usize>,
+    /// The field of the op, or of the batch, that was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "html")]
+    pub field: Option<&'a str>,
 }
 
 impl Problem {
@@ -74,6 +84,7 @@ impl Problem {
             status: kind.row().status,
             detail: detail.into(),
             option: None,
+            place: None,
             headers: Vec::new(),
             close: false,
             cause: None,
@@ -90,6 +101,12 @@ impl Problem {
     /// Names the field or option that was refused.
     pub fn naming(mut self, option: impl Into<String>) -> Self {
         self.option = Some(option.into());
+        self
+    }
+
+    /// Names the op that was refused by its index in the batch (none where it is the batch itself), and the field of it.
+    pub fn at_op(mut self, op: Option<usize>, field: Option<String>) -> Self {
+        self.place = Some(Box::new((op, field)));
         self
     }
 
@@ -144,6 +161,8 @@ impl Problem {
             instance: request_id,
             retryable: row.retryable,
             option: self.option.as_deref(),
+            op: self.place.as_ref().and_then(|place| place.0),
+            field: self.place.as_ref().and_then(|place| place.1.as_deref()),
         };
         serde_json::to_string(&body).expect("strings and numbers serialise")
     }
@@ -256,6 +275,13 @@ mod tests {
         assert_eq!(link("/render"), "<problems/not-found>; rel=\"help\"");
         assert_eq!(link("/"), "<problems/not-found>; rel=\"help\"");
         assert_eq!(link("/docs/x"), "<../problems/not-found>; rel=\"help\"");
+    }
+
+    #[test]
+    fn an_op_is_named_by_its_index_and_field() {
+        let problem = Problem::new(Kind::InvalidOp, "x").at_op(Some(3), Some("html".to_owned()));
+        assert!(problem.json("r").contains(r#""op":3,"field":"html""#));
+        assert!(!Problem::new(Kind::InvalidOp, "x").at_op(None, None).json("r").contains("\"op\""));
     }
 
     #[test]

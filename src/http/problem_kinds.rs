@@ -17,7 +17,41 @@ pub enum Kind {
     UnsupportedMediaType,
     /// The body is too large.
     BodyTooLarge,
-    /// No key, or a wrong one.
+    /// An op of a batch is unknown, or a field of it is missing, doubled, unknown or mistyped.
+    InvalidOp,
+    /// The name of a channel or stream is none.
+    InvalidName,
+    /// A render option that a stream fixes was set otherwise.
+    OptionNotStreamable,
+    /// One op is too large.
+    OpTooLarge,
+    /// The stream would grow beyond its cap.
+    StreamTooLarge,
+    /// The channel would grow beyond its cap.
+    ChannelTooLarge,
+    /// The run is of the other kind.
+    StreamKind,
+    /// The run is done.
+    StreamDone,
+    /// The run was cancelled.
+    StreamCancelled,
+    /// The run ended with an error.
+    StreamFailed,
+    /// The stream has an open body.
+    StreamBusy,
+    /// The channel has as many streams as it may.
+    TooManyStreams,
+    /// The channel was ended.
+    ChannelEnded,
+    /// The publisher goes by another epoch.
+    EpochChanged,
+    /// The Idempotency-Key was used for another body.
+    IdempotencyMismatch,
+    /// There are as many channels as there may be.
+    TooManyChannels,
+    /// The log does not answer.
+    LogUnavailable,
+    /// No key or token, or a wrong one.
     Unauthorized,
     /// Known, and not allowed; or a foreign page.
     Forbidden,
@@ -93,7 +127,7 @@ pub const KINDS: &[Row] = &[
         "invalid-header",
         400,
         "The request is not valid HTTP",
-        "The request line, a header or the framing of the body breaks the rules of HTTP/1.1, or the headers are too large (status 431 then). The connection is closed, since it is not clear where the next request would begin.",
+        "The request line, a header or the framing of the body breaks the rules of HTTP/1.1, or the headers are too large (status 431 then): the connection is closed, since it is not clear where the next request would begin. Or a header that is well formed cannot stand on this request, such as an Idempotency-Key on an open body; the detail names it.",
     ),
     row(
         Kind::UnsupportedMediaType,
@@ -110,18 +144,137 @@ pub const KINDS: &[Row] = &[
         "The body is longer than this service takes; the detail says how long it may be. The rest of it is not read and the connection is closed. text/markdown is the most compact way to send a long source.",
     ),
     row(
+        Kind::InvalidOp,
+        "invalid-op",
+        422,
+        "An op was not understood",
+        "An op of the batch is unknown, or one of its fields is unknown, missing, of the wrong type or too large; the detail and the members `op` (its index, from 0) and `field` name it. Nothing of the batch was applied.",
+    ),
+    row(
+        Kind::InvalidName,
+        "invalid-name",
+        422,
+        "This is not a name",
+        "Channels and streams have names of 1 to 128 characters out of A-Z a-z 0-9 _ . : @ ~ and -. Percent-encoding in a path is undone first.",
+    ),
+    row(
+        Kind::OptionNotStreamable,
+        "option-not-streamable",
+        422,
+        "This option is fixed in streams",
+        "A stream is always rendered as unfinished text without line feeds between blocks: `provisional` and `dense` are true there and cannot be set to false. Other options stand on the first `markdown` op of a run; a later one cannot change them.",
+    ),
+    row(
+        Kind::OpTooLarge,
+        "op-too-large",
+        413,
+        "An op is too large",
+        "The text, HTML or source of one op is longer than this service takes; the detail says how long it may be. Send it as several ops, or as the body of a stream of its own.",
+    ),
+    row(
+        Kind::StreamTooLarge,
+        "stream-too-large",
+        413,
+        "The stream is too large",
+        "With this op the stream's Markdown would be longer than this service keeps. Nothing was appended; what was there stays. End the run, or start a new one.",
+    ),
+    row(
+        Kind::ChannelTooLarge,
+        "channel-too-large",
+        413,
+        "The channel is too large",
+        "With this publish the channel's streams together would hold more than this service keeps of one channel. Nothing was appended. Use several channels, or end and clear streams that are no longer shown.",
+    ),
+    row(
+        Kind::StreamKind,
+        "stream-kind",
+        409,
+        "The stream is of another kind",
+        "A run is either Markdown (`markdown` ops, open bodies) or made of other ops, as its first content op decided. Publish `start` to begin a new run of the other kind.",
+    ),
+    row(
+        Kind::StreamDone,
+        "stream-done",
+        409,
+        "The stream is done",
+        "The run has ended with `done`. Publish `start` to begin a new one.",
+    ),
+    row(
+        Kind::StreamCancelled,
+        "stream-cancelled",
+        409,
+        "The stream was cancelled",
+        "A reader or another publisher stopped this run. Stop generating; publish `start` to begin a new run.",
+    ),
+    row(
+        Kind::StreamFailed,
+        "stream-failed",
+        409,
+        "The stream has failed",
+        "The Markdown run has ended with an error: one that was published, an idle publisher, or a body that broke off. Publish `start` to begin a new one.",
+    ),
+    row(
+        Kind::StreamBusy,
+        "stream-busy",
+        409,
+        "The stream is being written",
+        "Another request is writing this stream with an open body. One writer at a time: wait for its end, or cancel the stream.",
+    ),
+    row(
+        Kind::TooManyStreams,
+        "too-many-streams",
+        409,
+        "The channel has too many streams",
+        "The channel has as many streams as it may have. Use the names that there are, or another channel.",
+    ),
+    row(
+        Kind::ChannelEnded,
+        "channel-ended",
+        409,
+        "The channel has ended",
+        "The channel was ended. Until what it held is forgotten nothing can be published to it; then the name is free again.",
+    ),
+    row(
+        Kind::EpochChanged,
+        "epoch-changed",
+        409,
+        "The channel has begun anew",
+        "The publish named an epoch, and the channel is in another: its log was lost or freed, and what was published before is no longer shown to those who join. Nothing was appended. Send the source again from its beginning.",
+    ),
+    row(
+        Kind::IdempotencyMismatch,
+        "idempotency-mismatch",
+        422,
+        "This key was used for something else",
+        "The same Idempotency-Key came with another body a short while ago. Nothing was applied. Use a new key for each publish, and the same one only to repeat it.",
+    ),
+    row(
+        Kind::TooManyChannels,
+        "too-many-channels",
+        503,
+        "Too many channels",
+        "The service holds as many channels as it may, and all of them are being written. Retry after the seconds in Retry-After.",
+    ),
+    row(
+        Kind::LogUnavailable,
+        "log-unavailable",
+        503,
+        "The log cannot be reached",
+        "What was published could not be written, or what was asked for could not be read, since the log does not answer. A publish may have been applied: repeat it with the same Idempotency-Key.",
+    ),
+    row(
         Kind::Unauthorized,
         "unauthorized",
         401,
-        "A valid API key is required",
-        "Send Authorization: Bearer and one of the service's API keys. Whether the key was missing, malformed or wrong is not said.",
+        "A valid API key or token is required",
+        "Send Authorization: Bearer and one of the service's API keys, or, to subscribe, to cancel or to publish from a browser, a token that your backend has signed. Whether it was missing, malformed, expired or wrong is not said.",
     ),
     row(
         Kind::Forbidden,
         "forbidden",
         403,
         "This request is not allowed",
-        "A service without API keys answers only to programs on the same machine: the Host must be a loopback name, the request must not come from a page of another site, nor through a proxy. To serve others, set API keys (RILLMARK_API_KEYS), and allowed origins for pages (RILLMARK_ALLOWED_ORIGINS).",
+        "The token does not allow this on this channel, or the page's origin may not call (RILLMARK_ALLOWED_ORIGINS). A service without API keys and token secrets answers only to programs on the same machine: the Host must be a loopback name, the request must not come from a page of another site, nor through a proxy.",
     ),
     row(
         Kind::NotFound,
@@ -142,7 +295,7 @@ pub const KINDS: &[Row] = &[
         "rate-limited",
         429,
         "Too many requests",
-        "The caller (an API key, else a client address) has used up its rate. Retry-After says in how many seconds the next request will pass; RateLimit and RateLimit-Policy say what the rate is.",
+        "The caller (an API key, else the `sub` of a token, else a client address) has used up its rate. Retry-After says in how many seconds the next request will pass; RateLimit and RateLimit-Policy say what the rate is.",
     ),
     row(
         Kind::Busy,
@@ -156,7 +309,7 @@ pub const KINDS: &[Row] = &[
         "too-many-connections",
         503,
         "Too many connections",
-        "The service, or the caller's address, has as many connections open as it may have. Close idle ones, reuse them for several requests, or retry later.",
+        "The service, the caller's address, the `sub` of its token or the channel has as many connections open as it may have. Close idle ones, reuse them for several requests, or retry later.",
     ),
     row(
         Kind::Draining,

@@ -22,6 +22,16 @@ pub const SMALL_SOURCE_BYTES_MAX: usize = 64 * 1024;
 pub struct LimitsOptions {
     /// Renders per second and caller (API key, else client address); 0 = no limit. Default 200.
     pub render_rate: u32,
+    /// Ops published per second and caller (API key, else a token's `sub`, else client address); 0 = no limit. Default
+    /// 2,000.
+    pub publish_rate: u32,
+    /// Bytes published per second and caller; 0 = no limit. Default 16 MiB.
+    pub publish_bytes_rate: u32,
+    /// Subscriptions opened per second and caller; 0 = no limit. Default 100.
+    pub subscribe_rate: u32,
+    /// Connections that stay open of one token's `sub`. Default 1,000. Where the client has no address of its own,
+    /// behind a Unix socket, this is what holds.
+    pub connections_per_subject_max: usize,
     /// How many seconds' worth of a rate may come at once after a pause. Default 2, at least 1.
     pub burst_seconds: u32,
     /// Client addresses whose rate is remembered. Beyond it, new addresses share one bucket until the known ones have
@@ -48,6 +58,10 @@ impl Default for LimitsOptions {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             render_rate: 200,
+            publish_rate: 2_000,
+            publish_bytes_rate: 16 * 1024 * 1024,
+            subscribe_rate: 100,
+            connections_per_subject_max: 1_000,
             burst_seconds: 2,
             addresses_max: 100_000,
             render_concurrency: cores,

@@ -25,8 +25,10 @@ use futures_util::future::try_join_all;
 use tokio::time::{Instant, timeout_at};
 
 use crate::auth::{Auth, AuthOptions};
+use crate::channel::HubOptions;
 use crate::http::{Http, HttpOptions, Readiness, Surface};
 use crate::limits::{Limits, LimitsOptions};
+use crate::oplog::LogOptions;
 use crate::telemetry::Metrics;
 
 use slots::Slots;
@@ -43,6 +45,10 @@ pub struct Options {
     pub auth: AuthOptions,
     /// How much anyone may ask for.
     pub limits: LimitsOptions,
+    /// How much the logs keep.
+    pub oplog: LogOptions,
+    /// Channels and their streams.
+    pub hub: HubOptions,
     /// Bodies, times, the renderer's policy.
     pub http: HttpOptions,
     /// Sockets, workers, times.
@@ -111,7 +117,7 @@ impl Server {
     /// # Errors
     /// [`BindError`] for the first place that cannot be listened at; those bound before it are given up again.
     pub fn bind(options: Options) -> Result<Self, BindError> {
-        let Options { auth, limits, http, server } = options;
+        let Options { auth, limits, http, server, .. } = options;
         let bind = |places: &[Listen]| -> Result<Vec<Bound>, BindError> {
             places.iter().map(|place| Bound::new(place, server.unix_mode)).collect()
         };

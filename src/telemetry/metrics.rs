@@ -14,6 +14,8 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use super::stream_metrics::StreamMetrics;
+
 /// Upper bounds of request times, in seconds: 0.5 ms (a small render) to 30 s (the body deadline).
 const REQUEST_SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
@@ -43,6 +45,7 @@ struct Inner {
     render_queue: IntGauge,
     renders_in_flight: IntGauge,
     render_memory: IntGauge,
+    streams: StreamMetrics,
 }
 
 impl Default for Metrics {
@@ -80,6 +83,7 @@ impl Metrics {
             render_queue: gauge(&registry, "rillmark_render_queue_depth", "Renders that wait for their turn."),
             renders_in_flight: gauge(&registry, "rillmark_renders_in_flight", "Renders that run."),
             render_memory: gauge(&registry, "rillmark_render_memory_bytes", "Memory reserved by renders."),
+            streams: StreamMetrics::new(&registry),
             registry,
         };
         build_info(&inner.registry);
@@ -135,6 +139,11 @@ impl Metrics {
         self.inner.render_memory.set(signed(memory_bytes));
     }
 
+    /// The numbers of channels.
+    pub fn streams(&self) -> &StreamMetrics {
+        &self.inner.streams
+    }
+
     /// Everything, in Prometheus' text format.
     pub fn text(&self) -> String {
         let mut text = Vec::with_capacity(16 * 1024);
@@ -151,17 +160,17 @@ fn signed(number: u64) -> i64 {
 }
 
 /// Registration and encoding fail only where a name is wrong or doubled, which the first test shows.
-fn must<T>(result: prometheus::Result<T>) -> T {
+pub(super) fn must<T>(result: prometheus::Result<T>) -> T {
     result.expect("metric names are valid and single")
 }
 
-fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+pub(super) fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
     let gauge = must(IntGauge::new(name, help));
     must(registry.register(Box::new(gauge.clone())));
     gauge
 }
 
-fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+pub(super) fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
     let counter = must(IntCounter::new(name, help));
     must(registry.register(Box::new(counter.clone())));
     counter
@@ -173,7 +182,7 @@ fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Int
     counters
 }
 
-fn histogram(registry: &Registry, name: &str, help: &str, bounds: &[f64]) -> Histogram {
+pub(super) fn histogram(registry: &Registry, name: &str, help: &str, bounds: &[f64]) -> Histogram {
     let histogram = must(Histogram::with_opts(HistogramOpts::new(name, help).buckets(bounds.to_vec())));
     must(registry.register(Box::new(histogram.clone())));
     histogram

@@ -7,7 +7,9 @@ mod json_lines;
 mod log_writer;
 pub mod logs;
 pub mod metrics;
+mod stream_metrics;
 
 pub use log_writer::LogGuard;
 pub use logs::{LogFormat, LogOptions, init_logs};
 pub use metrics::Metrics;
+pub use stream_metrics::{Carrier, OP_KINDS, Resync, StreamMetrics};
