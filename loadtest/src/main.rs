@@ -10,6 +10,7 @@ mod growth;
 mod http;
 mod measure;
 mod ratio;
+mod streams;
 mod worst;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -47,6 +48,17 @@ enum Command {
         #[arg(long)]
         binary: Option<PathBuf>,
     },
+    /// The figures of streams.
+    Streams {
+        /// Which of them; all if none is named.
+        parts: Vec<streams::Part>,
+        /// Rounds in which two sides alternate.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// The service's binary; by default the one beside this program.
+        #[arg(long)]
+        binary: Option<PathBuf>,
+    },
     /// Renders random repeated programs and prints those whose cost grows faster than their size.
     Growth {
         /// Seconds to go on.
@@ -68,6 +80,14 @@ enum Command {
     /// Serves what the service is compared with.
     #[command(hide = true)]
     Plain {
+        /// Where to listen.
+        address: SocketAddr,
+        /// Threads.
+        workers: usize,
+    },
+    /// Serves what streams are compared with.
+    #[command(hide = true)]
+    Bare {
         /// Where to listen.
         address: SocketAddr,
         /// Threads.
@@ -119,9 +139,14 @@ fn main() -> io::Result<()> {
                 http::isolation(&binary, seed)?;
             }
         }
+        Command::Streams { parts, rounds, binary } => {
+            println!("# loadtest streams\n\n{}", measure::machine());
+            streams::run(&parts, &binary.map_or_else(beside_this_program, Ok)?, rounds)?;
+        }
         Command::Growth { seconds, seed } => growth::random(seed, seconds),
         Command::Corpus { seed, bytes } => print!("{}", corpus::document(seed, bytes)),
         Command::Plain { address, workers } => http::serve_plain(address, workers)?,
+        Command::Bare { address, workers } => streams::serve_bare(address, workers)?,
         Command::One { family, bytes } => worst::one(family, bytes),
     }
     Ok(())

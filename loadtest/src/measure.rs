@@ -42,8 +42,17 @@ pub(crate) fn peak_memory() -> u64 {
 
 /// The same for the process with this id.
 pub(crate) fn peak_memory_of(process: &str) -> u64 {
+    status_bytes(process, "VmHWM:")
+}
+
+/// The memory that the process with this id holds, in bytes.
+pub(crate) fn memory_of(process: &str) -> u64 {
+    status_bytes(process, "VmRSS:")
+}
+
+fn status_bytes(process: &str, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kib.unwrap_or(0) * 1024
 }

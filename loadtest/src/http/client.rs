@@ -6,10 +6,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// The key that the service under test is started with.
-pub(super) const KEY: &str = "loadtest-0123456789abcdef";
+pub(crate) const KEY: &str = "loadtest-0123456789abcdef";
 
 /// A request as it goes over the wire.
-pub(super) fn post(path: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn post(path: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {KEY}\r\naccept: application/json\r\n\
          content-type: {media_type}\r\ncontent-length: {}\r\n\r\n",
@@ -19,19 +19,19 @@ pub(super) fn post(path: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// A request without a body.
-pub(super) fn get(path: &str) -> Vec<u8> {
+pub(crate) fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").into_bytes()
 }
 
 /// One kept connection.
-pub(super) struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Client {
     /// Connects.
-    pub(super) fn connect(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
@@ -39,21 +39,39 @@ impl Client {
     }
 
     /// Sends `request` and reads the whole answer. Returns its status and the bytes of its body.
-    pub(super) fn send(&mut self, request: &[u8]) -> io::Result<(u16, usize)> {
+    pub(crate) fn send(&mut self, request: &[u8]) -> io::Result<(u16, usize)> {
+        let mut length = 0;
+        let status = self.exchange(request, |part| length += part.len())?;
+        Ok((status, length))
+    }
+
+    /// The same, and returns the body.
+    pub(crate) fn text(&mut self, request: &[u8]) -> io::Result<String> {
+        let mut body = Vec::new();
+        self.exchange(request, |part| body.extend_from_slice(part))?;
+        String::from_utf8(body).map_err(io::Error::other)
+    }
+
+    /// Sends `request`, hands on the parts of the answer's body and returns its status.
+    fn exchange(&mut self, request: &[u8], mut part: impl FnMut(&[u8])) -> io::Result<u16> {
         self.stream.write_all(request)?;
         let mut filled = 0;
         let (head, status, length) = loop {
             filled += self.read(filled)?;
             if let Some(end) = find(&self.buffer[..filled], b"\r\n\r\n") {
                 let head = String::from_utf8_lossy(&self.buffer[..end]);
-                break (end + 4, status(&head)?, content_length(&head)?);
+                let status = status(&head)?;
+                break (end + 4, status, if status == 204 { 0 } else { content_length(&head)? });
             }
         };
+        part(&self.buffer[head..filled.min(head + length)]);
         let mut left = (head + length).saturating_sub(filled);
         while left > 0 {
-            left -= self.read(0)?.min(left);
+            let read = self.read(0)?.min(left);
+            part(&self.buffer[..read]);
+            left -= read;
         }
-        Ok((status, length))
+        Ok(status)
     }
 
     fn read(&mut self, from: usize) -> io::Result<usize> {

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A server that ends when it is dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Drop for Server {
@@ -27,19 +27,25 @@ impl Drop for Server {
 impl Server {
     /// The service as it is deployed: API key, limits, metrics and access log on, each at its default but for the rate,
     /// which counts and never refuses.
-    pub(super) fn rillmark(binary: &Path, workers: usize) -> io::Result<Self> {
+    pub(crate) fn rillmark(binary: &Path, workers: usize) -> io::Result<Self> {
+        let settings = [("RILLMARK_API_KEYS", KEY), ("RILLMARK_RENDER_RATE", "1000000")];
+        Self::rillmark_with(binary, workers, &settings)
+    }
+
+    /// The service with these settings.
+    pub(crate) fn rillmark_with(binary: &Path, workers: usize, settings: &[(&str, &str)]) -> io::Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(binary);
-        command.env_clear().env("RILLMARK_LISTEN", address.to_string()).env("RILLMARK_API_KEYS", KEY);
-        command.env("RILLMARK_RENDER_RATE", "1000000").env("RILLMARK_WORKERS", workers.to_string());
+        command.env_clear().env("RILLMARK_LISTEN", address.to_string());
+        command.env("RILLMARK_WORKERS", workers.to_string()).envs(settings.iter().copied());
         Self::start(command, address)
     }
 
-    /// The plain handler.
-    pub(super) fn plain(workers: usize) -> io::Result<Self> {
+    /// A server of this program's own, by the name of its command.
+    pub(crate) fn own(name: &str, workers: usize) -> io::Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["plain", &address.to_string(), &workers.to_string()]);
+        command.args([name, &address.to_string(), &workers.to_string()]);
         Self::start(command, address)
     }
 
@@ -57,7 +63,7 @@ impl Server {
     }
 
     /// CPU seconds that the process has used.
-    pub(super) fn cpu_seconds(&self) -> f64 {
+    pub(crate) fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         // Behind the name in brackets: field 3 is the state, 14 and 15 are user and system time.
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
@@ -65,8 +71,13 @@ impl Server {
         (ticks(11) + ticks(12)) / TICKS_PER_SECOND
     }
 
+    /// The memory that the process holds, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        crate::measure::memory_of(&self.child.id().to_string())
+    }
+
     /// The most memory that the process has held, in bytes.
-    pub(super) fn peak_memory(&self) -> u64 {
+    pub(crate) fn peak_memory(&self) -> u64 {
         crate::measure::peak_memory_of(&self.child.id().to_string())
     }
 }

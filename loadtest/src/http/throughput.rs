@@ -27,7 +27,7 @@ struct Turn {
 pub(crate) fn run(binary: &Path, seed: u64, rounds: usize) -> io::Result<()> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let ours = Server::rillmark(binary, workers)?;
-    let plain = Server::plain(workers)?;
+    let plain = Server::own("plain", workers)?;
     let sources: Vec<String> = (0..16).map(|i| corpus::document(seed + i, SOURCE_BYTES)).collect();
     let requests = |options: serde_json::Value| -> Vec<Vec<u8>> {
         let body = |source: &String| serde_json::json!({ "source": source, "options": options }).to_string();
