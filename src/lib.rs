@@ -6,6 +6,7 @@
 //! | room | holds |
 //! |---|---|
 //! | `markdown` | source → safe HTML. Total: every input gives HTML. No I/O, no clock |
+//! | `protocol` | what travels: names, ids, ops, batches, entries, frames, ticks, controls. No I/O, no clock |
 //! | `telemetry` | metric handles, span and field names, log set-up |
 //! | `auth` | API key → who may call; keyless mode's checks |
 //! | `limits` | rates, concurrency, bytes in flight: `Permit` or `Denied { retry_after }` |
@@ -29,6 +30,7 @@ pub mod http;
 #[cfg(feature = "server")]
 pub mod limits;
 pub mod markdown;
+pub mod protocol;
 #[cfg(feature = "server")]
 pub mod oplog;
 #[cfg(feature = "server")]

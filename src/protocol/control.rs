@@ -1,0 +1,119 @@
+//! Controls: what the service tells a connection beside frames. On SSE they are events named `rillmark`.
+//!
+//! **Source:** `openapi/protocol.md`, "Controls"; vectors in `tests/vectors/controls.json`.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::client::Reference;
+use super::json;
+use super::name::{ChannelName, StreamName};
+use super::position::Position;
+
+/// How a subscription was brought up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// By what it had missed.
+    Replay,
+    /// By the whole state.
+    Snapshot,
+}
+
+/// A message that is no frame.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Control {
+    /// The subscription stands; what comes next continues from `id`.
+    Subscribed {
+        /// The channel.
+        channel: ChannelName,
+        /// The id up to which what follows brings the page at once.
+        id: Position,
+        /// Whether that is a replay or a snapshot.
+        by: By,
+    },
+    /// The subscription has ended.
+    Unsubscribed {
+        /// The channel.
+        channel: ChannelName,
+        /// Why, in a word: `asked`, or a problem's slug.
+        reason: &'static str,
+    },
+    /// A publish or cancel counts.
+    Ack {
+        /// The client's name for it.
+        #[serde(rename = "ref")]
+        reference: Reference,
+        /// Its place in the log.
+        id: Position,
+    },
+    /// A publish, cancel or subscribe was refused. Nothing of it counts.
+    Refused {
+        /// The client's name for it, where it had one.
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<Reference>,
+        /// The channel, where it was a subscribe.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        channel: Option<ChannelName>,
+        /// The problem as HTTP would have answered it (RFC 9457).
+        problem: Box<RawValue>,
+        /// Whole seconds after which it may be tried again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
+    },
+    /// A run was stopped: told to those who publish to it over this connection.
+    Cancelled {
+        /// The channel.
+        channel: ChannelName,
+        /// The stream.
+        stream: StreamName,
+    },
+    /// The channel has ended; nothing will follow.
+    Ended {
+        /// The channel.
+        channel: ChannelName,
+    },
+    /// The page has to begin anew, and there is nothing to show: a snapshot without streams.
+    Reset {
+        /// The channel.
+        channel: ChannelName,
+        /// Where the page stands now.
+        id: Position,
+        /// `gap` or `epoch`.
+        reason: &'static str,
+    },
+    /// The connection is about to be closed.
+    Bye {
+        /// Why, in a word: a close code's name.
+        reason: &'static str,
+        /// Whether to come back.
+        come_back: bool,
+        /// Milliseconds to wait before that.
+        after_ms: u64,
+    },
+}
+
+impl Control {
+    /// The message, for a WebSocket.
+    #[must_use]
+    pub fn json(&self) -> Bytes {
+        let mut out = Vec::with_capacity(128);
+        json::value(&mut out, self);
+        out.into()
+    }
+
+    /// The event, for SSE. `id` is written where the control itself moves the page: a reset.
+    #[must_use]
+    pub fn sse(&self, id: Option<&str>) -> Bytes {
+        let mut out = Vec::with_capacity(160);
+        json::raw(&mut out, "event: rillmark\ndata: ");
+        json::value(&mut out, self);
+        if let Some(id) = id {
+            json::display(&mut out, format_args!("\nid: {id}"));
+        }
+        json::raw(&mut out, "\n\n");
+        out.into()
+    }
+}

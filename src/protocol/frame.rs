@@ -1,0 +1,203 @@
+//! Frames: ops of one stream, adjacent in a tick, in djust's wire form.
+//!
+//! **Invariant:** every op carries its `target`, and `mode` only if the publisher set it
+//! (`an_op_is_written_as_djust_writes_it`).
+//!
+//! **Source:** `openapi/protocol.md`, "Frames".
+
+use serde::{Deserialize, Serialize};
+
+use super::json;
+use super::name::{ChannelName, StreamName};
+use super::op::{DomOp, Edge, Mode};
+use super::position::Position;
+
+/// What a run of a stream has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// It has not been started: a live feed, or a stream that only told events.
+    Idle,
+    /// It is being written.
+    Active,
+    /// It has ended by `done`.
+    Done,
+    /// Someone stopped it.
+    Cancelled,
+    /// It failed.
+    Error,
+}
+
+impl RunState {
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Active => "active",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What a run is made of, fixed by its first content op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// One document that grows by `markdown` ops.
+    Markdown,
+    /// Content ops on the page, in order.
+    Ops,
+}
+
+impl Kind {
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Markdown => "markdown",
+            Self::Ops => "ops",
+        }
+    }
+}
+
+/// Why a page has to begin anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ResetReason {
+    /// The log no longer reaches back to its id, or never wrote it.
+    Gap,
+    /// The log has begun anew.
+    Epoch,
+}
+
+impl ResetReason {
+    /// Its name on the wire. In a frame, only `epoch` is told.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gap => "gap",
+            Self::Epoch => "epoch",
+        }
+    }
+}
+
+/// Ops of one stream, to be applied in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Whose.
+    pub stream: StreamName,
+    /// The ops.
+    pub ops: Vec<DomOp>,
+    /// The state of the stream's run: named by the frames of a snapshot only.
+    pub state: Option<RunState>,
+}
+
+impl Frame {
+    /// A frame of a tick.
+    #[must_use]
+    pub fn new(stream: StreamName, ops: Vec<DomOp>) -> Self {
+        Self { stream, ops, state: None }
+    }
+
+    /// Appends the frame as JSON, without a line feed. `id` stands on the last frame of a tick or of a snapshot.
+    pub fn write(
+        &self,
+        out: &mut Vec<u8>,
+        channel: Option<&ChannelName>,
+        id: Option<Position>,
+        reset: Option<ResetReason>,
+    ) {
+        json::raw(out, OPENING);
+        if let Some(channel) = channel {
+            write_channel(out, channel);
+        }
+        json::display(out, format_args!("\"stream\":\"{}\",\"ops\":[", self.stream));
+        for (i, op) in self.ops.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            write_op(out, &self.stream, op);
+        }
+        out.push(b']');
+        if let Some(state) = self.state {
+            json::display(out, format_args!(",\"state\":\"{}\"", state.as_str()));
+        }
+        if let Some(reason) = reset {
+            json::raw(out, ",\"reset\":true");
+            if reason == ResetReason::Epoch {
+                json::raw(out, ",\"reason\":\"epoch\"");
+            }
+        }
+        if let Some(id) = id {
+            json::display(out, format_args!(",\"id\":\"{id}\""));
+        }
+        out.push(b'}');
+    }
+
+    /// About how many bytes its JSON has, so that a buffer need not grow often.
+    pub(super) fn bytes_hint(&self) -> usize {
+        let each = 64 + self.stream.as_str().len();
+        self.ops.iter().map(|op| op.bytes() + each).sum::<usize>() + 2 * each
+    }
+}
+
+/// How every frame begins; what tells the channel comes right after it.
+pub(super) const OPENING: &str = "{\"type\":\"stream\",";
+
+/// Appends the member that tells the channel, for connections that watch several.
+pub(super) fn write_channel(out: &mut Vec<u8>, channel: &ChannelName) {
+    json::display(out, format_args!("\"channel\":\"{channel}\","));
+}
+
+/// Appends `{"op":…,"target":…`, without the closing brace.
+fn open_op(out: &mut Vec<u8>, stream: &StreamName, name: &str, op: &DomOp) {
+    json::display(out, format_args!("{{\"op\":\"{name}\",\"target\":"));
+    match op.target() {
+        Some(target) => json::value(out, target.as_str()),
+        None => json::display(out, format_args!("\"[dj-stream='{stream}']\"")),
+    }
+}
+
+fn write_op(out: &mut Vec<u8>, stream: &StreamName, op: &DomOp) {
+    if let DomOp::Start { clear: true, .. } = op {
+        open_op(out, stream, "replace", op);
+        json::raw(out, ",\"html\":\"\"},");
+    }
+    open_op(out, stream, op.name(), op);
+    match op {
+        DomOp::Text { text, mode, .. } => {
+            member(out, "text", text);
+            if let Some(mode) = mode {
+                json::display(out, format_args!(",\"mode\":\"{}\"", mode_name(*mode)));
+            }
+        }
+        DomOp::Html { html, .. } => member(out, "html", html),
+        DomOp::Prune { limit, edge, .. } => {
+            let edge = if *edge == Edge::Top { "top" } else { "bottom" };
+            json::display(out, format_args!(",\"limit\":{limit},\"edge\":\"{edge}\""));
+        }
+        DomOp::Error { error, .. } => member(out, "error", error),
+        DomOp::Done { cancelled: true, .. } => json::raw(out, ",\"cancelled\":true"),
+        DomOp::Event { name, detail, .. } => {
+            member(out, "name", name);
+            json::display(out, format_args!(",\"detail\":{}", detail.as_json()));
+        }
+        DomOp::Start { .. } | DomOp::Delete { .. } | DomOp::Done { .. } => {}
+    }
+    out.push(b'}');
+}
+
+fn member(out: &mut Vec<u8>, name: &str, text: &str) {
+    json::display(out, format_args!(",\"{name}\":"));
+    json::value(out, text);
+}
+
+fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Append => "append",
+        Mode::Replace => "replace",
+        Mode::Prepend => "prepend",
+    }
+}

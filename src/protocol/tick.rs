@@ -1,0 +1,178 @@
+//! Ticks and snapshots, encoded once for everyone who watches.
+//!
+//! One buffer holds the SSE events of all frames; a WebSocket takes the JSON of each out of the same buffer. What the
+//! connections that watch several channels need is made from it, the first time one asks.
+//!
+//! ```text
+//! data: {"type":"stream","stream":"a","ops":[…]}⏎⏎data: {"type":"stream","stream":"b","ops":[…],"id":"1f-7"}⏎id: 1f-7⏎⏎
+//!       ╰──────── frames()[0] ─────────────────╯        ╰──────── frames()[1] ────────────────────────────╯
+//! ╰─────────────────────────────── sse_without_id() ────────────────────────────────────────────────────────╯
+//! ```
+//!
+//! **Invariant:** only the last frame of a tick or of a snapshot carries the id (`only_the_last_frame_commits`).
+//! **Invariant:** every form says the same (`every_form_of_a_tick_says_the_same`).
+//!
+//! **Source:** `openapi/protocol.md`, "Ids", "Server-Sent Events"; WHATWG HTML §9.2.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+
+use super::frame::{self, Frame, OPENING, ResetReason};
+use super::json;
+use super::name::ChannelName;
+use super::position::Position;
+
+const DATA: &str = "data: ";
+
+/// Frames that are sent at once, encoded.
+#[derive(Debug)]
+pub struct EncodedTick {
+    channel: ChannelName,
+    from: Option<Position>,
+    to: Position,
+    plain: EncodedFrames,
+    with_channel: OnceLock<EncodedFrames>,
+}
+
+/// The frames of a tick in one form. Clones share the bytes.
+#[derive(Clone, Debug)]
+pub struct EncodedFrames {
+    /// All events, ids included.
+    events: Bytes,
+    /// Where each frame's JSON stands in `events`.
+    frames: Box<[Range<usize>]>,
+    /// Where the `id:` line begins; the end of `events` where there is no frame.
+    id_at: usize,
+}
+
+impl EncodedTick {
+    /// What leads from `from` to `to`: may be no frame at all.
+    #[must_use]
+    pub fn tick(channel: ChannelName, from: Position, to: Position, frames: &[Frame]) -> Self {
+        Self { from: Some(from), ..Self::snapshot(channel, to, frames, None) }
+    }
+
+    /// What rebuilds the state at `to`; `reset` where the page has an id already.
+    #[must_use]
+    pub fn snapshot(channel: ChannelName, to: Position, frames: &[Frame], reset: Option<ResetReason>) -> Self {
+        let plain = EncodedFrames::of(frames, to, reset);
+        Self { channel, from: None, to, plain, with_channel: OnceLock::new() }
+    }
+
+    /// The channel.
+    #[must_use]
+    pub fn channel(&self) -> &ChannelName {
+        &self.channel
+    }
+
+    /// The id that it continues from; a snapshot continues from none.
+    #[must_use]
+    pub fn from(&self) -> Option<Position> {
+        self.from
+    }
+
+    /// The id at which a page stands that has applied it.
+    #[must_use]
+    pub fn to(&self) -> Position {
+        self.to
+    }
+
+    /// Its frames, for a connection that watches this channel alone.
+    #[must_use]
+    pub fn plain(&self) -> &EncodedFrames {
+        &self.plain
+    }
+
+    /// Its frames with the member `channel`, for a connection that watches several.
+    #[must_use]
+    pub fn with_channel(&self) -> &EncodedFrames {
+        self.with_channel.get_or_init(|| self.plain.with_channel(&self.channel))
+    }
+
+    /// What it keeps in memory, in bytes, when both forms are made.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let frames = self.plain.frames.len() * size_of::<Range<usize>>();
+        size_of::<Self>() + 2 * (self.plain.events.len() + frames)
+    }
+}
+
+impl EncodedFrames {
+    fn of(frames: &[Frame], to: Position, reset: Option<ResetReason>) -> Self {
+        let hint = frames.iter().map(Frame::bytes_hint).sum();
+        let mut out = Vec::with_capacity(hint);
+        let mut places = Vec::with_capacity(frames.len());
+        for (i, frame) in frames.iter().enumerate() {
+            json::raw(&mut out, DATA);
+            let start = out.len();
+            let id = (i + 1 == frames.len()).then_some(to);
+            frame.write(&mut out, None, id, reset.filter(|_| i == 0));
+            places.push(start..out.len());
+            json::raw(&mut out, if id.is_some() { "\n" } else { "\n\n" });
+        }
+        let id_at = out.len();
+        if !frames.is_empty() {
+            json::display(&mut out, format_args!("id: {to}\n\n"));
+        }
+        Self { events: out.into(), frames: places.into(), id_at }
+    }
+
+    /// The same with the member `channel` put into every frame, right after its opening.
+    fn with_channel(&self, channel: &ChannelName) -> Self {
+        let mut member = Vec::new();
+        frame::write_channel(&mut member, channel);
+        let mut out = Vec::with_capacity(self.events.len() + self.frames.len() * member.len());
+        let mut places = Vec::with_capacity(self.frames.len());
+        let mut copied = 0;
+        for place in &self.frames {
+            let cut = place.start + OPENING.len();
+            let start = out.len() + place.start - copied;
+            out.extend_from_slice(&self.events[copied..cut]);
+            out.extend_from_slice(&member);
+            out.extend_from_slice(&self.events[cut..place.end]);
+            places.push(start..out.len());
+            copied = place.end;
+        }
+        let id_at = out.len() + self.id_at - copied;
+        out.extend_from_slice(&self.events[copied..]);
+        Self { events: out.into(), frames: places.into(), id_at }
+    }
+
+    /// All frames as SSE events, the last with the `id:` of this channel. Empty where there is no frame.
+    #[must_use]
+    pub fn sse(&self) -> Bytes {
+        self.events.clone()
+    }
+
+    /// The same without the last event's `id:` line and end: a connection that watches several channels writes
+    /// `id: POSITIONS⏎⏎` itself. Empty where there is no frame, and then nothing may follow.
+    #[must_use]
+    pub fn sse_without_id(&self) -> Bytes {
+        self.events.slice(..self.id_at)
+    }
+
+    /// The JSON of each frame, in order; the bytes are shared.
+    pub fn json(&self) -> impl ExactSizeIterator<Item = Bytes> + '_ {
+        self.frames.iter().map(|place| self.events.slice(place.clone()))
+    }
+
+    /// The JSON of one frame, by its place in the tick.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Bytes> {
+        self.frames.get(index).map(|place| self.events.slice(place.clone()))
+    }
+
+    /// How many frames there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+}
