@@ -12,6 +12,7 @@
 //! | `limits` | rates, concurrency, bytes in flight: `Permit` or `Denied { retry_after }` |
 //! | `oplog` | the log of each channel: entries in, positions out; checkpoints, trimming |
 //! | `channel` | channels: publish → entries; entries → ticks; subscribers, idle runs, retention |
+//! | `ingest` | what arrives in pieces: NDJSON lines, providers' streams → text and how it ends. No I/O, no clock |
 //! | `http` | routes, extractors, thin handlers, problems |
 //! | `server` | composition: bind, `local_addrs()`, `run_until(shutdown)` |
 //! | `config` | environment, flags, file → `Settings` (as written) → `Config` (checked); sole reader of the environment |
@@ -27,6 +28,8 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "server")]
 pub mod http;
+#[cfg(feature = "server")]
+pub mod ingest;
 #[cfg(feature = "server")]
 pub mod limits;
 pub mod markdown;

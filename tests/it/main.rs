@@ -42,6 +42,8 @@ mod oracle;
 mod problems;
 /// The service as a process: its start, its answers, its end.
 mod process;
+/// Model providers' streams, cut and truncated everywhere.
+mod providers;
 /// Six rules of what a reader never sees while a source is completed.
 mod reader_rules;
 /// The README's tables and examples are what the code says.
