@@ -33,9 +33,9 @@ pub mod ingest;
 #[cfg(feature = "server")]
 pub mod limits;
 pub mod markdown;
-pub mod protocol;
 #[cfg(feature = "server")]
 pub mod oplog;
+pub mod protocol;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]

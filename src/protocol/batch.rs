@@ -8,13 +8,12 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use super::detail::Detail;
 use super::name::{InvalidName, StreamName};
-use super::object::{Envelope, Object};
-use super::op::{DomOp, Edge, Mode, Op, Place};
+use super::object::Envelope;
+use super::op::Op;
 use super::piece::Piece;
 use super::position::Epoch;
-use super::target::Target;
+use super::read_op::read_op;
 
 /// How large what arrives may be. `Default` holds the documented defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +49,7 @@ pub enum BatchError {
         detail: String,
     },
     /// A field is missing, unknown, or holds what it may not.
-    #[error("{}`{field}` {detail}", place(*.op))]
+    #[error("{} {detail}", place(*.op, .field))]
     Field {
         /// The op by its place in the batch, from 0; `None` for the batch itself.
         op: Option<usize>,
@@ -82,9 +81,14 @@ pub enum BatchError {
     Name(#[from] InvalidName),
 }
 
-/// How a refusal begins that is about an op.
-fn place(op: Option<usize>) -> String {
-    op.map_or_else(String::new, |op| format!("op {op}: "))
+/// How a refusal begins: which op, which field.
+fn place(op: Option<usize>, field: &str) -> String {
+    match (op, field) {
+        (None, "") => "the batch".to_owned(),
+        (None, field) => format!("`{field}`"),
+        (Some(op), "") => format!("op {op}: the op"),
+        (Some(op), field) => format!("op {op}: `{field}`"),
+    }
 }
 
 /// One publish: ops of one stream, all or none of which count.
@@ -160,130 +164,183 @@ impl Batch {
     }
 }
 
-fn read_op(at: usize, mut object: Object<'_>, stream: &StreamName, sizes: &Sizes) -> Result<Op<Piece>, BatchError> {
-    let name = object.required("op")?;
-    let op =
-        if name == "markdown" { read_markdown(&mut object)? } else { read_dom_op(&name, &mut object, stream, sizes)? };
-    if let Op::Dom(DomOp::Event { detail, .. }) = &op {
-        let (bytes, max) = (detail.as_json().len(), sizes.event_detail_bytes_max);
-        if bytes > max {
-            return Err(BatchError::OpTooLarge { op: at, bytes, max });
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{DomOp, Target};
+
+    fn parse(json: &str) -> Result<Batch, BatchError> {
+        Batch::parse(json.as_bytes(), &Sizes::default())
+    }
+
+    /// The only op of a batch that holds this one.
+    fn op(json: &str) -> Result<Op<Piece>, BatchError> {
+        parse(&format!(r#"{{"stream":"s","ops":[{json}]}}"#)).map(|mut batch| batch.ops.remove(0))
+    }
+
+    #[test]
+    fn a_batch_is_read_whatever_the_order_of_its_members() {
+        let batch = parse(
+            r#" {"epoch":"1f","ops":[{"text":"a","op":"text"},{"op":"done"}],"type":"stream","key":"k-1","stream":"s"} "#,
+        );
+        let batch = batch.unwrap();
+        let text = DomOp::Text { target: None, text: "a".into(), mode: None };
+        let done = DomOp::Done { target: None, cancelled: false };
+        assert_eq!(batch.ops, [Op::Dom(text), Op::Dom(done)]);
+        assert_eq!((batch.stream.as_str(), batch.key.as_deref()), ("s", Some("k-1")));
+        assert_eq!(batch.epoch, Some(Epoch::new(0x1f)));
+        assert_eq!(batch.bytes(), 1);
+    }
+
+    #[test]
+    fn null_counts_as_absent() {
+        let batch = parse(
+            r#"{"stream":"s","key":null,"epoch":null,"ops":[{"op":"text","text":"","mode":null,"target":null}]}"#,
+        );
+        assert_eq!(batch.unwrap().ops, [Op::Dom(DomOp::Text { target: None, text: "".into(), mode: None })]);
+    }
+
+    #[test]
+    fn the_own_target_is_left_out_but_of_delete() {
+        let own = op(r#"{"op":"text","text":"a","target":"[dj-stream=\"s\"]"}"#).unwrap();
+        assert_eq!(own, Op::Dom(DomOp::Text { target: None, text: "a".into(), mode: None }));
+        let other = op(r#"{"op":"done","target":"[dj-stream='t']"}"#).unwrap();
+        assert_eq!(other, Op::Dom(DomOp::Done { target: Target::parse("[dj-stream='t']"), cancelled: false }));
+        let deleted = op(r#"{"op":"delete","target":"[dj-stream='s']"}"#).unwrap();
+        assert_eq!(deleted, Op::Dom(DomOp::Delete { target: Target::parse("[dj-stream='s']").unwrap() }));
+    }
+
+    #[test]
+    fn text_may_end_in_half_a_character() {
+        let text = |json: &str| match op(&format!(r#"{{"op":"markdown","text":"{json}"}}"#)) {
+            Ok(Op::Markdown { text, .. }) => text.as_bytes().to_vec(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(text(r"a\ud83d"), b"a\xED\xA0\xBD");
+        assert_eq!(text(r"\ude00b"), b"\xED\xB8\x80b");
+        assert_eq!(text(r"\ud83d\ude00"), "😀".as_bytes());
+        assert_eq!(text(r"\ud83d\u0041"), b"\xED\xA0\xBDA");
+        assert_eq!(text("é\\u0000"), "é\0".as_bytes());
+        let html = op(r#"{"op":"append","html":"\ud83d"}"#).unwrap_err();
+        assert_eq!(html.to_string(), "op 0: `html` holds half of a surrogate pair");
+    }
+
+    #[test]
+    fn a_refusal_names_the_op_and_the_field() {
+        let check = |json: &str, expected: &str| {
+            assert_eq!(parse(json).map_err(|error| error.to_string()).unwrap_err(), expected, "{json}");
+        };
+        let check_op = |json: &str, expected: &str| {
+            let batch = format!(r#"{{"stream":"s","ops":[{{"op":"done"}},{json}]}}"#);
+            check(&batch, &format!("op 1: {expected}"));
+        };
+        check("[]", "the batch must be an object");
+        check("5", "the batch must be an object");
+        check(r#"{"ops":[{"op":"done"}]}"#, "`stream` is missing");
+        check(r#"{"stream":"s"}"#, "`ops` is missing");
+        check(r#"{"stream":"s","ops":[]}"#, "`ops` must hold at least one op");
+        check(r#"{"stream":"s","ops":{}}"#, "`ops` must be an array");
+        check(r#"{"stream":5,"ops":[{"op":"done"}]}"#, "`stream` must be a string");
+        check(r#"{"stream":"s","ops":[{"op":"done"}],"ops":[]}"#, "`ops` stands there twice");
+        check(r#"{"stream":"s","stream":"s","ops":[{"op":"done"}]}"#, "`stream` stands there twice");
+        check(r#"{"stream":"s","op":"done"}"#, "`ops` is missing");
+        let known = "is not known here: a batch has `stream`, `ops`, `key` and `epoch`";
+        check(r#"{"stream":"s","ops":[{"op":"done"}],"opz":1}"#, &format!("`opz` {known}"));
+        check(r#"{"stream":"s","ops":[{"op":"done"}],"type":"x"}"#, "`type` must be \"stream\" or absent");
+        check(r#"{"stream":"s","ops":[{"op":"done"}],"key":"a b"}"#, "`key` must be 1 to 255 visible ASCII characters");
+        check(r#"{"stream":"s","ops":[{"op":"done"}],"epoch":"01"}"#, "`epoch` is no epoch of this service");
+        check(
+            r#"{"stream":"a b","ops":[{"op":"done"}]}"#,
+            "a stream's name may hold A-Z a-z 0-9 _ . : @ ~ - only, not ' '",
+        );
+
+        check_op("7", "the op must be an object");
+        check_op("{}", "`op` is missing");
+        check_op(
+            r#"{"op":"fly"}"#,
+            "`op` is none of start, text, append, prepend, replace, delete, prune, error, done, event, markdown",
+        );
+        check_op(r#"{"op":"text"}"#, "`text` is missing");
+        check_op(r#"{"op":"text","text":5}"#, "`text` must be a string");
+        check_op(r#"{"op":"text","text":["a"]}"#, "`text` must be a string");
+        check_op(r#"{"op":"text","text":"a","mode":"after"}"#, "`mode` must be append, replace or prepend");
+        check_op(
+            r#"{"op":"text","text":"a","html":"a"}"#,
+            "`html` is not known here: `text` has `target`, `text` and `mode`",
+        );
+        check_op(r#"{"op":"text","text":"a","text":"b"}"#, "`text` stands there twice");
+        check_op(r#"{"op":"append"}"#, "`html` is missing");
+        check_op(r#"{"op":"delete"}"#, "`target` is missing");
+        check_op(r#"{"op":"delete","target":""}"#, "`target` must be a selector of 1 to 1024 bytes without NUL");
+        check_op(r#"{"op":"prune"}"#, "`limit` is missing");
+        let number = "`limit` must be a whole number from 0 to 4294967295";
+        for limit in ["\"3\"", "-1", "3.0", "1e2", "4294967296", "[3]"] {
+            check_op(&format!(r#"{{"op":"prune","limit":{limit}}}"#), number);
         }
+        check_op(r#"{"op":"prune","limit":1,"edge":"left"}"#, "`edge` must be top or bottom");
+        check_op(r#"{"op":"done","cancelled":true}"#, "`cancelled` is not known here: `done` has `target`");
+        check_op(r#"{"op":"start","clear":"yes"}"#, "`clear` must be true or false");
+        check_op(r#"{"op":"event"}"#, "`name` is missing");
+        check_op(r#"{"op":"event","name":"a\n"}"#, "`name` must have 1 to 128 bytes and no control characters");
+        check_op(r#"{"op":"markdown","text":"a","options":[]}"#, "`options` must be an object");
+        check_op(
+            r#"{"op":"markdown","text":"a","target":"p"}"#,
+            "`target` is not known here: `markdown` has `text` and `options`",
+        );
     }
-    if op.bytes() > sizes.op_bytes_max {
-        return Err(BatchError::OpTooLarge { op: at, bytes: op.bytes(), max: sizes.op_bytes_max });
-    }
-    object.finish(fields_of(&name))?;
-    Ok(op)
-}
 
-fn read_markdown(object: &mut Object<'_>) -> Result<Op<Piece>, BatchError> {
-    let options = match object.take("options") {
-        Some(value) => {
-            let options =
-                serde_json::from_str(value.get()).map_err(|_| object.fault("options", "must be an object"))?;
-            Some(Box::new(options))
+    #[test]
+    fn what_is_no_json_says_where() {
+        for (json, part) in [
+            ("", "EOF while parsing"),
+            ("{", "EOF while parsing"),
+            (r#"{"stream":"s","ops":[{"op":"done"}]} x"#, "trailing characters at line 1 column 38"),
+            ("{\"stream\":\"s\",\"ops\":[{\"op\":\"text\",\"text\":\"a\nb\"}]}", "control character"),
+            (r#"{"stream":"s","ops":[{"op":"text","text":"\ux"}]}"#, "invalid escape"),
+            (r#"{"stream":"s","ops":[{"op":"done"},]}"#, "trailing comma"),
+        ] {
+            match parse(json) {
+                Err(BatchError::Json { detail }) => assert!(detail.contains(part), "{json}: {detail}"),
+                other => panic!("{json}: {other:?}"),
+            }
         }
-        None => None,
-    };
-    Ok(Op::Markdown { text: object.piece("text")?, options })
-}
-
-fn read_dom_op(
-    name: &str,
-    object: &mut Object<'_>,
-    stream: &StreamName,
-    sizes: &Sizes,
-) -> Result<Op<Piece>, BatchError> {
-    let named = read_target(object)?;
-    let target = named.clone().filter(|target| !target.is_own(stream));
-    Ok(Op::Dom(match name {
-        "start" => DomOp::Start { target, clear: object.flag("clear")? },
-        "text" => DomOp::Text { target, text: object.piece("text")?, mode: read_mode(object)? },
-        "append" => DomOp::Html { place: Place::Append, target, html: read_html(object)? },
-        "prepend" => DomOp::Html { place: Place::Prepend, target, html: read_html(object)? },
-        "replace" => DomOp::Html { place: Place::Replace, target, html: read_html(object)? },
-        "delete" => DomOp::Delete { target: named.ok_or_else(|| object.fault("target", "is missing"))? },
-        "prune" => DomOp::Prune { target, limit: read_limit(object)?, edge: read_edge(object)? },
-        "error" => DomOp::Error { target, error: read_error(object)? },
-        "done" => DomOp::Done { target, cancelled: false },
-        "event" => read_event(object, target, sizes)?,
-        _ => {
-            return Err(object.fault(
-                "op",
-                "is none of start, text, append, prepend, replace, delete, prune, error, done, event, markdown",
-            ));
-        }
-    }))
-}
-
-/// What an op may have besides `op`.
-fn fields_of(name: &str) -> &'static str {
-    match name {
-        "start" => "`start` has `target` and `clear`",
-        "text" => "`text` has `target`, `text` and `mode`",
-        "append" | "prepend" | "replace" => "it has `target` and `html`",
-        "delete" => "`delete` has `target`",
-        "prune" => "`prune` has `target`, `limit` and `edge`",
-        "error" => "`error` has `target` and `error`",
-        "done" => "`done` has `target`",
-        "event" => "`event` has `target`, `name`, `detail` and `keep`",
-        _ => "`markdown` has `text` and `options`",
+        let error = Batch::parse(b"{\"stream\":\"\xFF\"}", &Sizes::default()).unwrap_err();
+        assert_eq!(error.to_string(), "not UTF-8 at byte 11");
     }
-}
 
-fn read_target(object: &mut Object<'_>) -> Result<Option<Target>, BatchError> {
-    let Some(selector) = object.string("target")? else { return Ok(None) };
-    match Target::parse(&selector) {
-        Some(target) => Ok(Some(target)),
-        None => Err(object.fault("target", "must be a selector of 1 to 1024 bytes without NUL")),
+    #[test]
+    fn every_size_has_its_bound() {
+        let sizes = Sizes { op_bytes_max: 4, batch_ops_max: 2, batch_bytes_max: 200, event_detail_bytes_max: 3 };
+        let parse = |ops: &str| Batch::parse(format!(r#"{{"stream":"s","ops":[{ops}]}}"#).as_bytes(), &sizes);
+        let done = r#"{"op":"done"}"#;
+        assert!(parse(&format!("{done},{done}")).is_ok());
+        let error = parse(&format!("{done},{done},{done}")).unwrap_err();
+        assert_eq!(error.to_string(), "`ops` may hold at most 2 ops");
+        assert!(parse(r#"{"op":"text","text":"abcd"}"#).is_ok());
+        let error = parse(&format!(r#"{done},{{"op":"text","text":"abcde"}}"#)).unwrap_err();
+        assert_eq!(error, BatchError::OpTooLarge { op: 1, bytes: 5, max: 4 });
+        let error = parse(r#"{"op":"text","text":"abc","target":"p b"}"#).unwrap_err();
+        assert_eq!(error, BatchError::OpTooLarge { op: 0, bytes: 6, max: 4 });
+        assert!(parse(r#"{"op":"event","name":"n","detail": [ 1 ] }"#).is_ok());
+        let error = parse(r#"{"op":"event","name":"n","detail":[12]}"#).unwrap_err();
+        assert_eq!(error, BatchError::OpTooLarge { op: 0, bytes: 4, max: 3 });
+        let error = Batch::parse(&[b' '; 201], &sizes).unwrap_err();
+        assert_eq!(error, BatchError::TooLarge { bytes: 201, max: 200 });
+        let options = format!(r#"{{"op":"markdown","text":"","options":{{"a":"{}"}}}}"#, "x".repeat(5000));
+        assert_eq!(op(&options).unwrap_err().to_string(), "op 0: `options` may have at most 4096 bytes");
     }
-}
 
-fn read_html(object: &mut Object<'_>) -> Result<String, BatchError> {
-    object.required("html").map(Cow::into_owned)
-}
-
-fn read_mode(object: &mut Object<'_>) -> Result<Option<Mode>, BatchError> {
-    match object.string("mode")?.as_deref() {
-        None => Ok(None),
-        Some("append") => Ok(Some(Mode::Append)),
-        Some("replace") => Ok(Some(Mode::Replace)),
-        Some("prepend") => Ok(Some(Mode::Prepend)),
-        Some(_) => Err(object.fault("mode", "must be append, replace or prepend")),
+    #[test]
+    fn an_unknown_field_is_named_shortly() {
+        let error = op(&format!(r#"{{"op":"done","{}":1}}"#, "é".repeat(1000))).unwrap_err();
+        assert!(error.to_string().len() < 300, "{error}");
     }
-}
 
-/// Strict: a limit that a browser would read as "not a number" removes every child.
-fn read_limit(object: &mut Object<'_>) -> Result<u32, BatchError> {
-    let value = object.take("limit").ok_or_else(|| object.fault("limit", "is missing"))?;
-    value.get().parse().map_err(|_| object.fault("limit", "must be a whole number from 0 to 4294967295"))
-}
-
-fn read_edge(object: &mut Object<'_>) -> Result<Edge, BatchError> {
-    match object.string("edge")?.as_deref() {
-        None | Some("top") => Ok(Edge::Top),
-        Some("bottom") => Ok(Edge::Bottom),
-        Some(_) => Err(object.fault("edge", "must be top or bottom")),
+    #[test]
+    fn deep_json_is_no_danger() {
+        let deep = format!("{}{}", "[".repeat(8000), "]".repeat(8000));
+        assert!(op(&format!(r#"{{"op":"event","name":"n","detail":{deep}}}"#)).is_ok());
+        assert!(op(&format!(r#"{{"op":"markdown","text":"","options":{deep}}}"#)).is_err());
+        assert!(op(&format!(r#"{{"op":"done","target":{deep}}}"#)).is_err());
     }
-}
-
-/// The message that the page shows where the publisher gave none.
-const ERROR_DEFAULT: &str = "Stream error";
-
-fn read_error(object: &mut Object<'_>) -> Result<String, BatchError> {
-    let message = object.string("error")?.filter(|message| !message.is_empty());
-    Ok(message.map_or_else(|| ERROR_DEFAULT.to_owned(), Cow::into_owned))
-}
-
-/// Longest name of an event, in bytes.
-const EVENT_NAME_BYTES_MAX: usize = 128;
-
-fn read_event(object: &mut Object<'_>, target: Option<Target>, _: &Sizes) -> Result<DomOp<Piece>, BatchError> {
-    let name = object.required("name")?.into_owned();
-    if name.is_empty() || name.len() > EVENT_NAME_BYTES_MAX || name.contains(char::is_control) {
-        return Err(object.fault("name", "must have 1 to 128 bytes and no control characters"));
-    }
-    let detail = object.take("detail").map_or_else(Detail::null, Detail::new);
-    Ok(DomOp::Event { target, name, detail, keep: object.flag("keep")? })
 }

@@ -78,7 +78,7 @@ pub enum ClientMessage {
 /// A message that could not be read. With a reference the client is told (`refused`); without one, the connection is
 /// closed with 1003 (a type that is not known) or 1008.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{problem}")]
+#[error("{}", told(.problem))]
 pub struct MessageError {
     /// The client's name for it, where that could be read.
     pub reference: Option<Reference>,
@@ -88,7 +88,15 @@ pub struct MessageError {
     pub problem: BatchError,
 }
 
-/// Longest token or id that is read, in bytes: what a request line could carry.
+/// The problem, in words that fit a message.
+fn told(problem: &BatchError) -> String {
+    match problem {
+        BatchError::Field { op: None, field, detail } if field.is_empty() => format!("the message {detail}"),
+        other => other.to_string(),
+    }
+}
+
+/// Longest token that is read, in bytes: what a request line could carry.
 const TOKEN_BYTES_MAX: usize = 8192;
 
 impl ClientMessage {
@@ -189,4 +197,92 @@ fn checked_token(members: &Object<'_>, token: Cow<'_, str>) -> Result<String, Ba
         return Err(members.fault("token", "may have at most 8192 bytes"));
     }
     Ok(token.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<ClientMessage, MessageError> {
+        ClientMessage::parse(json.as_bytes(), &Sizes::default())
+    }
+
+    #[test]
+    fn every_message_is_read() {
+        let channel = ChannelName::parse("c").unwrap();
+        let check = |json: &str, expected: ClientMessage| assert_eq!(parse(json), Ok(expected), "{json}");
+        let subscribe = |id: Option<&str>, from, token: Option<&str>| ClientMessage::Subscribe {
+            channel: channel.clone(),
+            id: id.map(str::to_owned),
+            from,
+            token: token.map(str::to_owned),
+        };
+        check(r#"{"type":"subscribe","channel":"c"}"#, subscribe(None, SubscribeFrom::Beginning, None));
+        check(
+            r#"{"channel":"c","token":"t","id":"what ever","type":"subscribe"}"#,
+            subscribe(Some("what ever"), SubscribeFrom::Beginning, Some("t")),
+        );
+        check(r#"{"type":"subscribe","channel":"c","from":"now"}"#, subscribe(None, SubscribeFrom::Now, None));
+        check(r#"{"type":"unsubscribe","channel":"c"}"#, ClientMessage::Unsubscribe { channel: channel.clone() });
+        check(r#"{"type":"token","token":"t"}"#, ClientMessage::Token { token: "t".into() });
+        let stream = StreamName::parse("s").unwrap();
+        check(
+            r#"{"type":"cancel","channel":"c","stream":"s","ref":7}"#,
+            ClientMessage::Cancel { channel: channel.clone(), stream, reference: Reference::Number(7) },
+        );
+        let batch = Batch::parse(br#"{"stream":"s","ops":[{"op":"done"}],"key":"k"}"#, &Sizes::default()).unwrap();
+        check(
+            r#"{"type":"publish","channel":"c","stream":"s","ops":[{"op":"done"}],"key":"k","ref":"7"}"#,
+            ClientMessage::Publish { channel, batch, reference: Reference::Text("7".into()) },
+        );
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_read_says_whom_to_tell() {
+        let check = |json: &str, reference: Option<Reference>, unknown: bool, detail: &str| {
+            let error = parse(json).unwrap_err();
+            assert_eq!((error.reference.clone(), error.unknown_type), (reference, unknown), "{json}: {error}");
+            assert_eq!(error.to_string(), detail, "{json}");
+        };
+        let number = |n| Some(Reference::Number(n));
+        check("[]", None, false, "the message must be an object");
+        check("{}", None, false, "`type` is missing");
+        let known = "`type` is none of subscribe, unsubscribe, publish, cancel, token";
+        check(r#"{"type":"fly"}"#, None, true, known);
+        check(r#"{"type":"fly","ref":1}"#, number(1), true, known);
+        check(r#"{"type":"subscribe"}"#, None, false, "`channel` is missing");
+        check(r#"{"type":"cancel","channel":"c","stream":"s"}"#, None, false, "`ref` is missing");
+        let wanted = "`ref` must be a whole number or a string of at most 128 bytes";
+        check(r#"{"type":"cancel","channel":"c","stream":"s","ref":-1}"#, None, false, wanted);
+        check(r#"{"type":"cancel","channel":"c","stream":"s","ref":[]}"#, None, false, wanted);
+        let publish = |rest: &str| format!(r#"{{"type":"publish","channel":"c","stream":"s","ref":3,{rest}}}"#);
+        check(&publish(r#""ops":[]"#), number(3), false, "`ops` must hold at least one op");
+        check(
+            &publish(r#""ops":[{"op":"prune","limit":"3"}]"#),
+            number(3),
+            false,
+            "op 0: `limit` must be a whole number from 0 to 4294967295",
+        );
+        let fields = "is not known here: `publish` has `channel`, `stream`, `ops`, `ref`, `key` and `epoch`";
+        check(
+            &publish(r#""ops":[{"op":"done"}],"id":"1"}"#.trim_end_matches('}')),
+            number(3),
+            false,
+            &format!("`id` {fields}"),
+        );
+        check(
+            r#"{"type":"token","token":"t","ref":1}"#,
+            number(1),
+            false,
+            "`ref` is not known here: `token` has `token`",
+        );
+        check(r#"{"type":"token","token":"t","ops":[]}"#, None, false, "`ops` is not known here: `token` has `token`");
+        check(r#"{"type":"subscribe","channel":"c","from":"then"}"#, None, false, "`from` must be beginning or now");
+        check(
+            &format!(r#"{{"type":"token","token":"{}"}}"#, "t".repeat(8193)),
+            None,
+            false,
+            "`token` may have at most 8192 bytes",
+        );
+    }
 }

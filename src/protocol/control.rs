@@ -117,3 +117,27 @@ impl Control {
         out.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_is_one_named_event() {
+        let channel = ChannelName::parse("c").unwrap();
+        let id: Position = "1f-7".parse().unwrap();
+        let control = Control::Reset { channel: channel.clone(), id, reason: "epoch" };
+        let json = r#"{"type":"reset","channel":"c","id":"1f-7","reason":"epoch"}"#;
+        assert_eq!(control.json(), json);
+        assert_eq!(control.sse(None), format!("event: rillmark\ndata: {json}\n\n"));
+        assert_eq!(control.sse(Some("1f-7")), format!("event: rillmark\ndata: {json}\nid: 1f-7\n\n"));
+        let problem = RawValue::from_string(r#"{"type":"/problems/busy"}"#.to_owned()).unwrap();
+        let reference = Some(Reference::Number(7));
+        let refused = Control::Refused { reference, channel: None, problem, retry_after: Some(2) };
+        assert_eq!(refused.json(), r#"{"type":"refused","ref":7,"problem":{"type":"/problems/busy"},"retry_after":2}"#);
+        let ack = Control::Ack { reference: Reference::Text("a".into()), id };
+        assert_eq!(ack.json(), r#"{"type":"ack","ref":"a","id":"1f-7"}"#);
+        let subscribed = Control::Subscribed { channel, id, by: By::Replay };
+        assert_eq!(subscribed.json(), r#"{"type":"subscribed","channel":"c","id":"1f-7","by":"replay"}"#);
+    }
+}

@@ -201,3 +201,100 @@ fn mode_name(mode: Mode) -> &'static str {
         Mode::Prepend => "prepend",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Detail, Place, Target};
+
+    fn own(op: DomOp) -> String {
+        written(&Frame::new(StreamName::parse("s").unwrap(), vec![op]), None, None, None)
+    }
+
+    fn written(
+        frame: &Frame,
+        channel: Option<&ChannelName>,
+        id: Option<Position>,
+        reset: Option<ResetReason>,
+    ) -> String {
+        let mut out = Vec::new();
+        frame.write(&mut out, channel, id, reset);
+        let text = String::from_utf8(out).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        text
+    }
+
+    #[test]
+    fn an_op_is_written_as_djust_writes_it() {
+        let check = |op: DomOp, expected: &str| {
+            assert_eq!(own(op), format!(r#"{{"type":"stream","stream":"s","ops":[{expected}]}}"#));
+        };
+        let target = None;
+        let text = |mode| DomOp::Text { target: None, text: "a\n\"<\u{2028}\u{0}".into(), mode };
+        let plain = "\"text\":\"a\\n\\\"<\u{2028}\\u0000\"";
+        check(text(None), &format!(r#"{{"op":"text","target":"[dj-stream='s']",{plain}}}"#));
+        check(
+            text(Some(Mode::Append)),
+            &format!(r#"{{"op":"text","target":"[dj-stream='s']",{plain},"mode":"append"}}"#),
+        );
+        check(
+            text(Some(Mode::Replace)),
+            &format!(r#"{{"op":"text","target":"[dj-stream='s']",{plain},"mode":"replace"}}"#),
+        );
+        check(
+            text(Some(Mode::Prepend)),
+            &format!(r#"{{"op":"text","target":"[dj-stream='s']",{plain},"mode":"prepend"}}"#),
+        );
+        for (place, name) in [(Place::Append, "append"), (Place::Prepend, "prepend"), (Place::Replace, "replace")] {
+            let expected = format!(r#"{{"op":"{name}","target":"[dj-stream='s']","html":"<p>"}}"#);
+            check(DomOp::Html { place, target: None, html: "<p>".into() }, &expected);
+        }
+        check(
+            DomOp::Delete { target: Target::parse("a[b=\"c\"]").unwrap() },
+            r#"{"op":"delete","target":"a[b=\"c\"]"}"#,
+        );
+        check(
+            DomOp::Prune { target: Target::parse("#l"), limit: 3, edge: Edge::Bottom },
+            r##"{"op":"prune","target":"#l","limit":3,"edge":"bottom"}"##,
+        );
+        check(
+            DomOp::Error { target: target.clone(), error: "no".into() },
+            r#"{"op":"error","target":"[dj-stream='s']","error":"no"}"#,
+        );
+        let done = |cancelled| DomOp::Done { target: None, cancelled };
+        check(done(false), r#"{"op":"done","target":"[dj-stream='s']"}"#);
+        check(done(true), r#"{"op":"done","target":"[dj-stream='s']","cancelled":true}"#);
+        let detail = Detail::try_from(r#"{ "n": 1 }"#.to_owned()).unwrap();
+        check(
+            DomOp::Event { target, name: "title".into(), detail, keep: true },
+            r#"{"op":"event","target":"[dj-stream='s']","name":"title","detail":{"n":1}}"#,
+        );
+    }
+
+    #[test]
+    fn a_start_that_clears_empties_first() {
+        let start = |clear| own(DomOp::Start { target: None, clear });
+        let start_only = r#"{"op":"start","target":"[dj-stream='s']"}"#;
+        assert_eq!(start(false), format!(r#"{{"type":"stream","stream":"s","ops":[{start_only}]}}"#));
+        let empty = r#"{"op":"replace","target":"[dj-stream='s']","html":""}"#;
+        assert_eq!(start(true), format!(r#"{{"type":"stream","stream":"s","ops":[{empty},{start_only}]}}"#));
+    }
+
+    #[test]
+    fn a_frame_says_only_what_applies() {
+        let mut frame = Frame::new(StreamName::parse("s").unwrap(), Vec::new());
+        let channel = ChannelName::parse("c").unwrap();
+        let id = Some("1f-7".parse().unwrap());
+        assert_eq!(written(&frame, None, None, None), r#"{"type":"stream","stream":"s","ops":[]}"#);
+        assert_eq!(written(&frame, None, id, None), r#"{"type":"stream","stream":"s","ops":[],"id":"1f-7"}"#);
+        frame.state = Some(RunState::Cancelled);
+        assert_eq!(
+            written(&frame, Some(&channel), id, Some(ResetReason::Epoch)),
+            r#"{"type":"stream","channel":"c","stream":"s","ops":[],"state":"cancelled","reset":true,"reason":"epoch","id":"1f-7"}"#
+        );
+        assert_eq!(
+            written(&frame, None, None, Some(ResetReason::Gap)),
+            r#"{"type":"stream","stream":"s","ops":[],"state":"cancelled","reset":true}"#
+        );
+    }
+}

@@ -19,6 +19,7 @@ mod object;
 mod op;
 mod piece;
 mod position;
+mod read_op;
 mod target;
 mod tick;
 

@@ -207,14 +207,137 @@ impl TryFrom<Vec<u8>> for Joiner {
     type Error = &'static str;
 
     fn try_from(held: Vec<u8>) -> Result<Self, Self::Error> {
-        if held.is_empty() {
-            return Ok(Self::new());
+        let (mut joiner, mut out) = (Self::new(), String::new());
+        joiner.push(&held, &mut out);
+        if joiner.held() == held { Ok(joiner) } else { Err("not the beginning of a code point") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the joiner makes of these pieces.
+    fn joined<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
+        let (mut joiner, mut out) = (Joiner::new(), String::new());
+        for piece in pieces {
+            joiner.push(piece, &mut out);
+            // A checkpoint between any two pieces changes nothing.
+            joiner = serde_json::from_str(&serde_json::to_string(&joiner).unwrap()).unwrap();
         }
-        if held.len() > HELD_MAX || std::str::from_utf8(&held).is_ok() || !matches!(step(&held), Step::Incomplete) {
-            return Err("not the beginning of a code point");
+        joiner.finish(&mut out);
+        assert!(joiner.is_empty());
+        out
+    }
+
+    /// `bytes` cut at these places.
+    fn cut<'a>(bytes: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
+        let mut places: Vec<usize> = places.iter().map(|place| place % (bytes.len() + 1)).collect();
+        places.extend([0, bytes.len()]);
+        places.sort_unstable();
+        places.windows(2).map(|ends| &bytes[ends[0]..ends[1]]).collect()
+    }
+
+    /// Code units as WTF-8, each surrogate by itself where `apart`, else pairs as their character.
+    fn wtf8(units: &[u16], apart: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        let half = |unit: u16| [0xED, 0x80 | (unit >> 6 & 0x3F) as u8, 0x80 | (unit & 0x3F) as u8];
+        if apart {
+            for unit in units {
+                match char::from_u32(u32::from(*unit)) {
+                    Some(character) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+                    None => out.extend_from_slice(&half(*unit)),
+                }
+            }
+            return out;
         }
-        let mut joiner = Self::new();
-        joiner.run(&held, &mut String::new());
-        Ok(joiner)
+        for decoded in char::decode_utf16(units.iter().copied()) {
+            match decoded {
+                Ok(character) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+                Err(error) => out.extend_from_slice(&half(error.unpaired_surrogate())),
+            }
+        }
+        out
+    }
+
+    fn unit() -> impl Strategy<Value = u16> {
+        prop_oneof![
+            2 => 0x20_u16..0x7F,
+            1 => prop_oneof![Just(0x00E9_u16), Just(0x20AC), Just(0xD7FF), Just(0xE000), Just(0xFFFF), Just(0)],
+            3 => 0xD800_u16..0xDC00,
+            3 => 0xDC00_u16..=0xDFFF,
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Against a twin that sees all code units at once.
+        #[test]
+        fn any_split_gives_the_same_text(units in vec(unit(), 0..24), places in vec(any::<usize>(), 0..12), apart: bool) {
+            let bytes = wtf8(&units, apart);
+            prop_assert_eq!(joined(cut(&bytes, &places)), String::from_utf16_lossy(&units));
+        }
+
+        /// Against the standard library, where no surrogate is written out.
+        #[test]
+        fn broken_bytes_become_what_a_decoder_makes_of_them(
+            bytes in vec(prop_oneof![any::<u8>(), 0xC0_u8..=0xFF, 0x80_u8..0xC0, Just(b'a')], 0..24),
+            places in vec(any::<usize>(), 0..12),
+        ) {
+            let bytes: Vec<u8> = bytes.into_iter().filter(|byte| *byte != 0xED).collect();
+            prop_assert_eq!(joined(cut(&bytes, &places)), String::from_utf8_lossy(&bytes));
+        }
+
+        /// Whatever comes, cuts do not show.
+        #[test]
+        fn cuts_do_not_show_in_any_bytes(
+            bytes in vec(prop_oneof![any::<u8>(), Just(0xED), 0xA0_u8..0xC0, 0x80_u8..0xC0], 0..24),
+            places in vec(any::<usize>(), 0..12),
+        ) {
+            prop_assert_eq!(joined(cut(&bytes, &places)), joined([&bytes[..]]));
+            let singles: Vec<&[u8]> = bytes.chunks(1).collect();
+            prop_assert_eq!(joined(singles), joined([&bytes[..]]));
+        }
+    }
+
+    #[test]
+    fn halves_meet_and_single_ones_are_replaced() {
+        const HIGH: &[u8] = b"\xED\xA0\xBD";
+        const LOW: &[u8] = b"\xED\xB8\x80";
+        let check =
+            |pieces: &[&[u8]], expected: &str| assert_eq!(joined(pieces.iter().copied()), expected, "{pieces:?}");
+        check(&[HIGH, LOW], "\u{1F600}");
+        check(&[b"a", HIGH, b"", LOW, b"b"], "a\u{1F600}b");
+        check(&[HIGH, HIGH, LOW], "\u{FFFD}\u{1F600}");
+        check(&[LOW, HIGH], "\u{FFFD}\u{FFFD}");
+        check(&[HIGH, b"x"], "\u{FFFD}x");
+        check(&[HIGH, b"\xED\xB8"], "\u{FFFD}\u{FFFD}");
+        check(&["😀".as_bytes(), "é€".as_bytes()], "😀é€");
+        check(&[b"\xE2\x82", b"\xAC"], "€");
+        check(&[b"\xE2\x82"], "\u{FFFD}");
+        check(&[b"\xE2\x82", b"x"], "\u{FFFD}x");
+    }
+
+    #[test]
+    fn text_that_is_certain_is_not_held() {
+        let (mut joiner, mut out) = (Joiner::new(), String::new());
+        joiner.push(b"ab\xF0\x9F", &mut out);
+        assert_eq!((out.as_str(), joiner.held()), ("ab", &b"\xF0\x9F"[..]));
+        joiner.push(b"\x98", &mut out);
+        assert_eq!(joiner.held(), b"\xF0\x9F\x98");
+        joiner.push(b"\x80c", &mut out);
+        assert_eq!((out.as_str(), joiner.is_empty()), ("ab😀c", true));
+    }
+
+    #[test]
+    fn only_the_beginning_of_a_code_point_can_be_restored() {
+        assert!(serde_json::from_str::<Joiner>("[237,160,189,237,184]").is_ok());
+        for bytes in ["[97]", "[226,130,172]", "[97,226]", "[237,184,128]", "[255]", "[226,130,226]"] {
+            assert!(serde_json::from_str::<Joiner>(bytes).is_err(), "{bytes}");
+        }
     }
 }

@@ -176,3 +176,110 @@ impl EncodedFrames {
         self.frames.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::protocol::{DomOp, StreamName};
+
+    fn frame(stream: &str, text: &str) -> Frame {
+        let op = DomOp::Text { target: None, text: text.into(), mode: None };
+        Frame::new(StreamName::parse(stream).unwrap(), vec![op])
+    }
+
+    fn tick(frames: &[Frame]) -> EncodedTick {
+        EncodedTick::tick(ChannelName::parse("c").unwrap(), at("1f-4"), at("1f-7"), frames)
+    }
+
+    fn at(id: &str) -> Position {
+        id.parse().unwrap()
+    }
+
+    fn text(bytes: &Bytes) -> &str {
+        std::str::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_tick_is_written_as_events_of_which_the_last_commits() {
+        let tick = tick(&[frame("a", "x"), frame("b", "y\r\n")]);
+        let a = r#"{"type":"stream","stream":"a","ops":[{"op":"text","target":"[dj-stream='a']","text":"x"}]}"#;
+        let b = r#"{"type":"stream","stream":"b","ops":[{"op":"text","target":"[dj-stream='b']","text":"y\r\n"}],"id":"1f-7"}"#;
+        assert_eq!(text(&tick.plain().sse()), format!("data: {a}\n\ndata: {b}\nid: 1f-7\n\n"));
+        assert_eq!(text(&tick.plain().sse_without_id()), format!("data: {a}\n\ndata: {b}\n"));
+        assert_eq!(tick.plain().json().collect::<Vec<_>>(), [a, b]);
+        assert_eq!((tick.from(), tick.to()), (Some(at("1f-4")), at("1f-7")));
+    }
+
+    #[test]
+    fn a_tick_without_frames_says_nothing() {
+        let tick = tick(&[]);
+        for frames in [tick.plain(), tick.with_channel()] {
+            assert!(frames.is_empty() && frames.sse().is_empty() && frames.sse_without_id().is_empty());
+            assert_eq!((frames.len(), frames.json().len(), frames.get(0)), (0, 0, None));
+        }
+    }
+
+    #[test]
+    fn a_snapshot_resets_with_its_first_frame() {
+        let frames = [frame("a", "x"), frame("b", "y")];
+        let encode = |reset| EncodedTick::snapshot(ChannelName::parse("c").unwrap(), at("1f-7"), &frames, reset);
+        let members = |tick: &EncodedTick| -> Vec<(Value, Value, Value)> {
+            let frames = tick.plain().json().map(|json| serde_json::from_slice::<Value>(&json).unwrap());
+            frames.map(|frame| (frame["reset"].clone(), frame["reason"].clone(), frame["id"].clone())).collect()
+        };
+        let id = Value::from("1f-7");
+        let none = || (Value::Null, Value::Null);
+        let last = (none().0, none().1, id);
+        assert_eq!(members(&encode(None)), [(none().0, none().1, Value::Null), last.clone()]);
+        let gap = members(&encode(Some(ResetReason::Gap)));
+        assert_eq!(gap, [(Value::Bool(true), Value::Null, Value::Null), last.clone()]);
+        let epoch = members(&encode(Some(ResetReason::Epoch)));
+        assert_eq!(epoch, [(Value::Bool(true), Value::from("epoch"), Value::Null), last]);
+        assert_eq!(encode(None).from(), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn only_the_last_frame_commits(texts in vec(any::<String>(), 1..6)) {
+            let frames: Vec<Frame> = texts.iter().map(|text| frame("a", text)).collect();
+            let tick = tick(&frames);
+            for (i, json) in tick.plain().json().enumerate() {
+                let id = &serde_json::from_slice::<Value>(&json).unwrap()["id"];
+                prop_assert_eq!(id.as_str(), (i + 1 == texts.len()).then_some("1f-7"));
+            }
+            let sse = tick.plain().sse();
+            prop_assert_eq!(text(&sse).matches("\nid: ").count(), 1);
+            prop_assert!(text(&sse).ends_with("\nid: 1f-7\n\n"));
+        }
+
+        #[test]
+        fn every_form_of_a_tick_says_the_same(texts in vec(any::<String>(), 0..6)) {
+            let frames: Vec<Frame> = texts.iter().map(|text| frame("a", text)).collect();
+            let tick = tick(&frames);
+            let plain: Vec<Value> = tick.plain().json().map(|json| serde_json::from_slice(&json).unwrap()).collect();
+            let mut named: Vec<Value> =
+                tick.with_channel().json().map(|json| serde_json::from_slice(&json).unwrap()).collect();
+            for frame in &mut named {
+                prop_assert_eq!(frame.as_object_mut().unwrap().remove("channel"), Some(Value::from("c")));
+            }
+            prop_assert_eq!(&named, &plain);
+            for frames in [tick.plain(), tick.with_channel()] {
+                let (sse, cut) = (frames.sse(), frames.sse_without_id());
+                // One line of data an event, whatever the text holds.
+                let data: Vec<&str> = text(&sse).split('\n').filter_map(|line| line.strip_prefix("data: ")).collect();
+                let json: Vec<Bytes> = frames.json().collect();
+                prop_assert_eq!(&data, &json.iter().map(text).collect::<Vec<_>>());
+                prop_assert!(!text(&sse).contains('\r'));
+                let end = if texts.is_empty() { "" } else { "id: 1f-7\n\n" };
+                prop_assert_eq!(text(&sse), format!("{}{end}", text(&cut)));
+                prop_assert_eq!((0..frames.len()).filter_map(|i| frames.get(i)).collect::<Vec<_>>(), json);
+            }
+        }
+    }
+}
