@@ -45,9 +45,15 @@ pub fn check_api_key(key: &SecretString) -> Result<(), ApiKeyError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyIndex(u32);
 
-/// No key, a wrong one, or something that is no key: all alike to the caller.
+impl std::fmt::Display for KeyIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// No key or token, a wrong one, or something that is none: all alike to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a valid API key is needed: `Authorization: Bearer <key>`")]
+#[error("a valid API key or token is needed: `Authorization: Bearer …`")]
 pub struct Unauthorized;
 
 /// The operator's keys, ready for comparison.
@@ -92,7 +98,7 @@ fn pad(key: &[u8]) -> Option<PaddedKey> {
 }
 
 /// The credentials of a header of scheme `Bearer`, in any case.
-fn bearer(authorization: &str) -> Option<&str> {
+pub(super) fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, key) = authorization.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim_start())
 }

@@ -1,4 +1,4 @@
-//! Who may call: API keys, the checks of keyless mode, origins, and the client's address.
+//! Who may call: API keys, tokens, the checks of keyless mode, origins, and the client's address.
 //!
 //! Pure: no socket, no clock, no header map. `http` gathers the [`Facts`] of a request and asks [`Auth`].
 //!
@@ -9,8 +9,9 @@ pub mod address;
 mod keys;
 pub mod origin;
 mod pages;
+mod pass;
 mod request;
-mod token_secret;
+pub mod token;
 
 use std::fmt;
 
@@ -21,14 +22,15 @@ pub use address::{ClientAddress, Peer, TrustedProxy, client_address};
 pub use keys::{API_KEY_BYTES_MAX, ApiKeyError, KeyIndex, Unauthorized, check_api_key};
 pub use origin::Origin;
 pub use pages::{Page, Refusal};
+pub use pass::{NotAllowed, Pass, Shown, ShownIn, Subject, TOKEN_COOKIE, TOKEN_PARAMETER};
 pub use request::{Facts, Header, Transport, is_forwarding};
-pub use token_secret::{TOKEN_SECRET_BYTES_MIN, TokenSecretError, check_token_secret};
+pub use token::{Action, Grant, NewToken, Pattern, TOKEN_SECRET_BYTES_MIN, TokenError, Tokens, check_token_secret};
 
 /// Who may call, as the operator set it. `Default` is keyless mode with nothing allowed beyond the service's own origin.
 #[derive(Clone, Debug)]
 pub struct AuthOptions {
     /// API keys of backends (`RILLMARK_API_KEYS`), several so that they can be rotated; each passes [`check_api_key`].
-    /// Empty means keyless mode: loopback and Unix sockets only, each request checked for signs of a foreign page or a
+    /// Empty, and no token secrets either, means keyless mode: loopback and Unix sockets only, each request checked for signs of a foreign page or a
     /// proxy.
     pub api_keys: Vec<SecretString>,
     /// Secrets with which subscribers' tokens are signed (`RILLMARK_TOKEN_SECRET`), each of at least 32 bytes; the first
@@ -60,6 +62,7 @@ impl Default for AuthOptions {
 /// Answers who may call.
 pub struct Auth {
     keys: ApiKeys,
+    tokens: Tokens,
     allowed_origins: Vec<Origin>,
     trusted_proxies: Vec<TrustedProxy>,
 }
@@ -69,22 +72,41 @@ pub struct Auth {
 pub enum Caller {
     /// The holder of an API key, from wherever it calls.
     Key(KeyIndex),
+    /// The holder of a token that names one, from wherever it calls.
+    Subject(Subject),
     /// No key, and this address.
     Address(ClientAddress),
     /// No key and no address: everyone on a Unix socket together.
     Local,
 }
 
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "key {key}"),
+            Self::Subject(subject) => write!(f, "sub {subject}"),
+            Self::Address(address) => write!(f, "address {address}"),
+            Self::Local => f.write_str("local"),
+        }
+    }
+}
+
 impl Auth {
     /// Takes the operator's settings. Keys that [`check_api_key`] refuses are left out, so check them before.
     pub fn new(options: AuthOptions) -> Self {
-        let AuthOptions { api_keys, allowed_origins, trusted_proxies, .. } = options;
-        Self { keys: ApiKeys::new(&api_keys), allowed_origins, trusted_proxies }
+        let AuthOptions { api_keys, token_secrets, token_audience, allowed_origins, trusted_proxies } = options;
+        let tokens = Tokens::new(&token_secrets, &token_audience);
+        Self { keys: ApiKeys::new(&api_keys), tokens, allowed_origins, trusted_proxies }
     }
 
-    /// Whether the service has no API key, so that whoever can connect may call.
+    /// Whether the service has neither API keys nor token secrets, so that whoever can connect may call.
     pub fn is_keyless(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && self.tokens.is_empty()
+    }
+
+    /// What reads and signs tokens.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     /// The address of the client, see [`client_address`].
@@ -112,7 +134,10 @@ impl Auth {
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Auth");
-        shown.field("keyless", &self.is_keyless()).field("allowed_origins", &self.allowed_origins);
+        shown
+            .field("keyless", &self.is_keyless())
+            .field("tokens", &self.tokens)
+            .field("allowed_origins", &self.allowed_origins);
         shown.field("trusted_proxies", &self.trusted_proxies).finish()
     }
 }

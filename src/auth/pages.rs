@@ -64,7 +64,7 @@ impl Auth {
         }
     }
 
-    /// The checks of keyless mode; with API keys there are none here.
+    /// The checks of keyless mode; with API keys or token secrets there are none here.
     ///
     /// # Errors
     /// The first [`Refusal`] that applies, but for what anyone may see.

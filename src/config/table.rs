@@ -65,6 +65,7 @@ mod tests {
             ("trusted_proxies", _) => "10.0.0.0/8".to_owned(),
             ("url_schemes", _) => "https,xmpp".to_owned(),
             ("image_prefixes", _) => "/media/".to_owned(),
+            ("stream_bytes_max", _) => "1MiB".to_owned(),
             ("log_filter", _) => "debug".to_owned(),
             (_, Kind::Count { max, .. } | Kind::Bytes { max, .. }) => max.to_string(),
             (_, Kind::Seconds { max, .. }) => max.to_string(),

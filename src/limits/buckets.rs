@@ -17,7 +17,8 @@ use crate::auth::Caller;
 /// Locks are held for some 100 ns, so a few shards are enough for many cores.
 const SHARDS: usize = 16;
 
-/// What governor remembers of each caller. Holders of keys are as many as there are keys; only addresses need a cap.
+/// What governor remembers of each caller. Holders of keys are as many as there are keys; addresses, and holders of
+/// tokens, of whom there may be any number, need a cap.
 pub(super) struct Buckets {
     shards: [Mutex<HashMap<Caller, Nanos, RandomState>>; SHARDS],
     hasher: RandomState,
@@ -25,6 +26,11 @@ pub(super) struct Buckets {
     addresses_max: usize,
     /// One bucket for all addresses beyond the cap: a flood of new ones shares one caller's rate.
     overflow: Mutex<Option<Nanos>>,
+}
+
+/// Whether callers of this kind may be any number.
+fn is_capped(caller: &Caller) -> bool {
+    matches!(caller, Caller::Address(_) | Caller::Subject(_))
 }
 
 impl Buckets {
@@ -41,8 +47,7 @@ impl Buckets {
     /// Takes a place for one more bucket of `caller`.
     fn admit(&self, caller: &Caller) -> bool {
         let one_more = |n: usize| (n < self.addresses_max).then_some(n + 1);
-        !matches!(caller, Caller::Address(_))
-            || self.addresses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+        !is_capped(caller) || self.addresses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 }
 
@@ -79,7 +84,7 @@ impl ShrinkableKeyedStateStore<Caller> for Buckets {
             let mut shard = shard.lock();
             shard.retain(|caller, next| {
                 let recent = *next > drop_below;
-                gone += usize::from(!recent && matches!(caller, Caller::Address(_)));
+                gone += usize::from(!recent && is_capped(caller));
                 recent
             });
             if shard.capacity() > 4 * shard.len() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::setting::{Kind, Preset, Setting};
+use crate::markdown::SOURCE_BYTES_MAX;
 use crate::oplog::Backend;
 
 const STREAMS: &str = "Streams";
@@ -80,9 +81,13 @@ pub(super) const ROWS: &[Setting] = &[
     Setting {
         name: "stream_bytes_max",
         group: STREAMS,
-        kind: Kind::Bytes { min: 1 << 10, max: 1 << 30, set: |c, n| c.options.hub.stream_bytes_max = n as usize },
+        kind: Kind::Bytes {
+            min: 1 << 10,
+            max: SOURCE_BYTES_MAX as u64,
+            set: |c, n| c.options.hub.stream_bytes_max = n as usize,
+        },
         default: Preset::Text("10MiB"),
-        doc: "The source of one Markdown stream. Beyond: 413. Of a stream of ops so much is kept for those who join later.",
+        doc: "The source of one Markdown stream; no more is ever parsed. Beyond: 413. Of a stream of ops so much is kept for those who join later.",
     },
     Setting {
         name: "op_bytes_max",
