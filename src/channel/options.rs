@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::markdown::Policy;
+use crate::oplog::Keep;
 
 /// Sizes, numbers and times of channels. `Default` holds the documented defaults.
 #[derive(Clone, Debug)]
@@ -64,6 +65,18 @@ impl Default for HubOptions {
             idempotency: Duration::from_secs(600),
             html_ops: true,
             policy: Policy::default(),
+        }
+    }
+}
+
+impl HubOptions {
+    /// How much of a channel's streams is kept for those who come later: what its log folds, and its view.
+    #[must_use]
+    pub fn keep(&self) -> Keep {
+        Keep {
+            stream_bytes_max: self.stream_bytes_max,
+            channel_bytes_max: self.channel_kept_bytes_max,
+            events_max: self.kept_events_max,
         }
     }
 }

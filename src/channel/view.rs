@@ -1,0 +1,276 @@
+//! What the pages of a channel show, and what is to be sent so that they show more: entries in, frames out.
+//!
+//! ```text
+//!            apply                     tick
+//!  log ───────────────► pending ──────────────► fold of documents ──► snapshot
+//!   1 2 3 4 5 6 7        5 6 7        │             1 2 3 4
+//!                                     ╰──► frames 4 → 7
+//! ```
+//!
+//! The fold stands where the last tick led: that is the head for whoever joins. A page that comes back to an older id
+//! gets the same: a view made of the log's fold at that id, the entries after it applied, one tick.
+//!
+//! **Order.** A tick holds everything new in the order of the log, adjacent entries of one stream as one frame. A tick
+//! of markdown runs alone has one frame a stream, since none can see another.
+//!
+//! **Always:** however entries are cut into ticks, and from wherever a page comes back, it ends as the same page
+//! (`every_way_to_an_id_makes_the_same_page`).
+//!
+//! **Source:** `openapi/protocol.md`, "Ticks".
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ahash::RandomState;
+
+use super::credit::Credit;
+use super::document::{PageDocument, dom_op};
+use super::merge::merge;
+use super::snapshot;
+use crate::markdown::Policy;
+use crate::markdown::growing::Edit;
+use crate::oplog::{Body, Fold, Logged, OpAt, StreamFold};
+use crate::protocol::{DomOp, Entry, Frame, Op, StreamName};
+
+/// In one tick, a document is framed at most so often before its last place in the tick. Where its entries alternate
+/// with those of other streams each place would be a frame; work and bytes would then grow with the square of what waits.
+const FRAMES_PER_TICK_MAX: usize = 4;
+
+/// Whether a tick may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Nothing is new.
+    Idle,
+    /// A tick may be made.
+    Ready,
+    /// A document has not earned its next frame yet; ask again after this time, or when more was published.
+    Wait(Duration),
+}
+
+/// What is sent at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// The offset that it continues from.
+    pub from: u64,
+    /// The offset that it leads to.
+    pub to: u64,
+    /// The frames, in order. None: nothing changes on the page.
+    pub frames: Vec<Frame>,
+}
+
+/// What the pages of one channel show.
+#[derive(Debug)]
+pub struct View {
+    policy: Arc<Policy>,
+    fold: Fold<PageDocument>,
+    pending: Vec<Logged>,
+    /// Of each stream that has Markdown pending: how many bytes.
+    waiting: BTreeMap<StreamName, usize>,
+    credits: HashMap<StreamName, Credit, RandomState>,
+}
+
+impl View {
+    /// The view of pages that have applied everything that `fold` holds.
+    #[must_use]
+    pub fn new(fold: Fold<String>, policy: Arc<Policy>) -> Self {
+        let fold = fold.map(|document| PageDocument::restored(document, &policy));
+        Self { policy, fold, pending: Vec::new(), waiting: BTreeMap::new(), credits: HashMap::default() }
+    }
+
+    /// The offset that the last tick led to: of everything that was sent, and of a snapshot.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.fold.offset()
+    }
+
+    /// The offset of the last entry that was applied.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.fold.offset() + self.pending.len() as u64
+    }
+
+    /// Takes the entry after the head. It reaches the fold, and pages, with the next tick. O(ops).
+    pub fn apply(&mut self, offset: u64, entry: Arc<Entry>) {
+        debug_assert_eq!(offset, self.head() + 1, "entries are dense");
+        for op in &entry.ops {
+            if let Op::Markdown { text, .. } = op {
+                *self.waiting.entry(entry.stream.clone()).or_default() += text.len();
+            }
+        }
+        self.pending.push(Logged { offset, entry });
+    }
+
+    /// Whether a tick may be made now: not while a document that would be framed has not earned it. A tick takes every
+    /// stream or none.
+    #[must_use]
+    pub fn ready(&self, now: Instant) -> Readiness {
+        if self.pending.is_empty() {
+            return Readiness::Idle;
+        }
+        let next = self.waiting.iter().filter_map(|(name, bytes)| Some(self.credits.get(name)?.next(*bytes)));
+        match next.max().map(|next| next.saturating_duration_since(now)) {
+            None | Some(Duration::ZERO) => Readiness::Ready,
+            Some(wait) => Readiness::Wait(wait),
+        }
+    }
+
+    /// What the next tick will parse, in bytes, about.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        let of = |name| self.fold.stream(name).and_then(StreamFold::document).map_or(0, |d| d.body.cost());
+        self.waiting.iter().map(|(name, bytes)| of(name) + bytes).sum()
+    }
+
+    /// Everything new, as frames; the fold moves on to the head. To be asked [`View::ready`] first is the caller's
+    /// choice: a tick may always be made.
+    pub fn tick(&mut self, now: Instant) -> Tick {
+        let from = self.fold.offset();
+        let pending = std::mem::take(&mut self.pending);
+        let mut plan = Plan::new(&pending);
+        for (i, logged) in pending.iter().enumerate() {
+            self.take(logged, &mut plan.slots[plan.places[i]].ops);
+            if plan.is_framed_after(i) {
+                self.frame(&logged.entry.stream, now, &mut plan.slots[plan.places[i]].ops);
+            }
+        }
+        self.waiting.clear();
+        let active = |name: &StreamName| self.fold.stream(name).is_some_and(StreamFold::is_open);
+        self.credits.retain(|name, _| active(name));
+        let frames = plan.slots.into_iter().map(|slot| Frame::new(slot.stream, merge(slot.ops)));
+        Tick { from, to: self.fold.offset(), frames: frames.filter(|frame| !frame.ops.is_empty()).collect() }
+    }
+
+    /// Folds one entry and appends what it shows, but for the text of a document that stays open.
+    fn take(&mut self, logged: &Logged, out: &mut Vec<DomOp>) {
+        let Logged { offset, entry } = logged;
+        for (index, op) in (0..).zip(&entry.ops) {
+            let at = OpAt { offset: *offset, index };
+            let applied = self.fold.apply_op(&self.policy, &entry.stream, at, op);
+            out.extend(applied.ending.into_iter().flatten().map(|edit| dom_op(&entry.stream, edit)));
+            if let (true, Op::Dom(op)) = (applied.shown, op) {
+                out.push(op.clone());
+            }
+        }
+        self.fold.seal(*offset, entry);
+    }
+
+    /// Appends what brings the stream's open document up to date.
+    fn frame(&mut self, stream: &StreamName, now: Instant, out: &mut Vec<DomOp>) {
+        let Some(document) = self.fold.open_document(stream).filter(|document| document.pending()) else { return };
+        let cost = document.cost();
+        let mut edits: Vec<Edit> = Vec::new();
+        document.frame(&mut edits);
+        out.extend(edits.into_iter().map(|edit| dom_op(stream, edit)));
+        self.credits.entry(stream.clone()).or_insert(Credit::after(now, 0)).charge(now, cost);
+    }
+
+    /// The frames that rebuild everything up to [`View::offset`] on a fresh page. None: there is nothing to show.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<Frame> {
+        snapshot::whole(&self.fold)
+    }
+
+    /// The frames of the active markdown runs alone, whole: for a page that joins at [`View::offset`] without history.
+    #[must_use]
+    pub fn active_documents(&self) -> Vec<Frame> {
+        snapshot::active_documents(&self.fold)
+    }
+
+    /// All streams at [`View::offset`], by name.
+    pub fn streams(&self) -> impl ExactSizeIterator<Item = (&StreamName, &StreamFold<PageDocument>)> {
+        self.fold.streams()
+    }
+
+    /// One stream at [`View::offset`].
+    #[must_use]
+    pub fn stream(&self, name: &StreamName) -> Option<&StreamFold<PageDocument>> {
+        self.fold.stream(name)
+    }
+
+    /// The source and HTML of a stream whose current run is a markdown run.
+    #[must_use]
+    pub fn markdown(&self, name: &StreamName) -> Option<(&str, &str)> {
+        let document = self.fold.stream(name)?.document()?;
+        Some((document.body.source(), document.body.html()))
+    }
+
+    /// The kept ops of a stream, merged, in the order of the log.
+    #[must_use]
+    pub fn ops(&self, name: &StreamName) -> Option<Vec<DomOp>> {
+        self.fold.stream(name).map(snapshot::ops)
+    }
+
+    /// What is kept of all streams, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.fold.bytes()
+    }
+}
+
+/// What brings a page from the state of `fold` to after `later`: one tick.
+#[must_use]
+pub fn difference(fold: Fold<String>, later: Vec<Logged>, policy: Arc<Policy>, now: Instant) -> Tick {
+    let mut view = View::new(fold, policy);
+    for Logged { offset, entry } in later {
+        view.apply(offset, entry);
+    }
+    view.tick(now)
+}
+
+/// Which frame takes which entry.
+struct Plan {
+    slots: Vec<Slot>,
+    /// Of each entry, its slot.
+    places: Vec<usize>,
+    /// Whether an entry is the last one of its slot.
+    last: Vec<bool>,
+}
+
+struct Slot {
+    stream: StreamName,
+    ops: Vec<DomOp>,
+    /// Whether open documents are framed at its end.
+    framed: bool,
+}
+
+impl Plan {
+    fn new(pending: &[Logged]) -> Self {
+        let regrouped = pending.iter().all(|logged| stays_at_home(&logged.entry));
+        let mut slots: Vec<Slot> = Vec::new();
+        let mut of: HashMap<&StreamName, Vec<usize>, RandomState> = HashMap::default();
+        let mut places = Vec::with_capacity(pending.len());
+        for Logged { entry, .. } in pending {
+            let known = of.entry(&entry.stream).or_default();
+            let open = known.last().filter(|slot| regrouped || **slot + 1 == slots.len());
+            let place = open.copied().unwrap_or_else(|| {
+                slots.push(Slot { stream: entry.stream.clone(), ops: Vec::new(), framed: false });
+                known.push(slots.len() - 1);
+                slots.len() - 1
+            });
+            places.push(place);
+        }
+        for known in of.values() {
+            let first = known.iter().take(FRAMES_PER_TICK_MAX - 1);
+            first.chain(known.last()).for_each(|slot| slots[*slot].framed = true);
+        }
+        let mut last = vec![false; pending.len()];
+        let mut seen = vec![false; slots.len()];
+        for (i, place) in places.iter().enumerate().rev() {
+            last[i] = !std::mem::replace(&mut seen[*place], true);
+        }
+        Self { slots, places, last }
+    }
+
+    fn is_framed_after(&self, entry: usize) -> bool {
+        self.last[entry] && self.slots[self.places[entry]].framed
+    }
+}
+
+/// Whether an entry is one of a markdown run, or of no content at all: what it does to its own element nobody else sees.
+fn stays_at_home(entry: &Entry) -> bool {
+    entry.ops.iter().all(|op| match op {
+        Op::Markdown { .. } => true,
+        Op::Dom(op) => !op.is_content() && op.target().is_none(),
+    })
+}
