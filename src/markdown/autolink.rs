@@ -21,7 +21,7 @@ pub(super) struct Found {
 pub(super) fn find(text: &str, before: Option<char>) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     let mut free = 0;
-    // Up to here a domain was tried and refused; what begins inside it fails for the same reason.
+    // A domain that begins before or at this offset was tried and refused; one that begins inside it fails alike.
     let mut refused = 0;
     for at in memchr::memchr3_iter(b'h', b'w', b'@', text.as_bytes()) {
         if at < free {
@@ -29,7 +29,7 @@ pub(super) fn find(text: &str, before: Option<char>) -> Vec<Found> {
         }
         let link = match text.as_bytes()[at] {
             b'@' => address(text, at, free, before),
-            _ if at < refused || !may_begin(text, at, before) => None,
+            _ if !may_begin(text, at, before) => None,
             _ => url(text, at, &mut refused),
         };
         if let Some(link) = link {
@@ -58,10 +58,13 @@ fn url(text: &str, at: usize, refused: &mut usize) -> Option<Found> {
         return None;
     };
     let domain = at + lead;
+    if domain <= *refused {
+        return None;
+    }
     let domain_len = text[domain..].find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.')));
     let domain_end = domain_len.map_or(text.len(), |len| domain + len);
-    if !is_domain(text[domain..domain_end].trim_end_matches('.')) {
-        *refused = domain_end;
+    if let Some(fault) = last_fault(text[domain..domain_end].trim_end_matches('.')) {
+        *refused = domain + fault;
         return None;
     }
     let path = text[domain_end..].find(|c: char| c.is_whitespace() || c == '<');
@@ -70,12 +73,15 @@ fn url(text: &str, at: usize, refused: &mut usize) -> Option<Found> {
     Some(Found { range: at..end, scheme, reach })
 }
 
-/// Segments of letters, digits, `_` and `-` between full stops, at least two; no `_` in the last two.
-fn is_domain(domain: &str) -> bool {
-    let mut last_two = domain.rsplit('.').take(2);
-    domain.contains('.')
-        && domain.split('.').all(|segment| !segment.is_empty())
-        && last_two.all(|segment| !segment.contains('_'))
+/// A domain is segments of letters, digits, `_` and `-` between full stops, at least two; no `_` in the last two. `None`
+/// if this is one; else the last offset from which on it would be none either.
+fn last_fault(domain: &str) -> Option<usize> {
+    let stops = || memchr::memrchr_iter(b'.', domain.as_bytes());
+    let last_two = stops().nth(1).map_or(0, |stop| stop + 1);
+    let underscore = domain[last_two..].rfind('_').map(|at| last_two + at);
+    let empty = if domain.starts_with('.') { Some(0) } else { None }.max(domain.rfind("..").map(|at| at + 1));
+    let single = if stops().next().is_none() { Some(domain.len()) } else { None };
+    underscore.max(empty).max(single)
 }
 
 /// The length of a link without what a sentence puts behind it.
@@ -148,6 +154,7 @@ mod tests {
         check("hello@mail+xyz.example isn't", &[]);
         check("https://a.b/@c.d x@y.z", &[("", "https://a.b/@c.d"), ("mailto:", "x@y.z")]);
         check("ftp://a.b", &[]);
+        check("www._http://a.b www..a_www.c.d", &[("", "http://a.b"), ("http://", "www.c.d")]);
     }
 
     #[test]

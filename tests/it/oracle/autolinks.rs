@@ -17,6 +17,8 @@ use super::write::{Cut, Placed};
 struct Found {
     range: Range<usize>,
     dest: String,
+    /// More text there may be part of it: it is text until that is decided.
+    open: bool,
 }
 
 /// Links bare URLs; of an unfinished source not one that touches its end, or markup that is closed for show only: it may
@@ -103,13 +105,19 @@ fn linked(text: &str, whole: &Range<usize>, before: Option<char>, edges: &Edges,
     let mut at = 0;
     while at < text.len() {
         let before = text[..at].chars().next_back().or(before);
-        let free = before.is_none_or(|c| c.is_whitespace() || "*_~(".contains(c));
+        let after_hidden = before.is_some_and(|c| edges.hidden == Some(c));
+        let free = after_hidden || before.is_none_or(may_stand_before);
         let found = if free && at >= rest {
             url_at(text, at, edges).or_else(|| email_at(text, at, before, edges))
         } else {
             None
         };
-        if let Some(found) = found.filter(|found| url.judge(&found.dest) == found.dest) {
+        let is_text = |found: &Found| found.open || after_hidden || url.judge(&found.dest) != found.dest;
+        if let Some(found) = &found
+            && is_text(found)
+        {
+            at = found.range.end;
+        } else if let Some(found) = found {
             if rest < found.range.start {
                 out.push(literal(&text[rest..found.range.start]));
             }
@@ -130,6 +138,10 @@ fn linked(text: &str, whole: &Range<usize>, before: Option<char>, edges: &Edges,
     out
 }
 
+fn may_stand_before(c: char) -> bool {
+    c.is_whitespace() || "*_~(".contains(c)
+}
+
 fn url_at(text: &str, at: usize, edges: &Edges) -> Option<Found> {
     let rest = &text[at..];
     let (skip, scheme) = if rest.starts_with("http://") {
@@ -145,11 +157,9 @@ fn url_at(text: &str, at: usize, edges: &Edges) -> Option<Found> {
         return None;
     }
     let whole = rest.find(|c: char| c.is_whitespace() || c == '<').map_or(rest, |stop| &rest[..stop]);
-    if edges.go_on(&rest[whole.len()..]) || edges.hidden.is_some_and(|hidden| whole.contains(hidden)) {
-        return None;
-    }
+    let open = edges.go_on(&rest[whole.len()..]) || edges.hidden.is_some_and(|hidden| whole.contains(hidden));
     let link = without_trailing(whole);
-    Some(Found { range: at..at + link.len(), dest: format!("{scheme}{link}") })
+    Some(Found { range: at..at + link.len(), dest: format!("{scheme}{link}"), open })
 }
 
 fn valid_domain(rest: &str) -> bool {
@@ -185,18 +195,20 @@ fn email_at(text: &str, at: usize, before: Option<char>, edges: &Edges) -> Optio
     let in_local = |c: char| c.is_ascii_alphanumeric() || ".-_+".contains(c);
     let local = rest.find(|c| !in_local(c))?;
     let begins = at == 0 || !before.is_some_and(in_local);
-    if !begins || local == 0 || !rest[local..].starts_with('@') {
+    let holds_url = (at + 1..at + local).any(|inner| {
+        let free = text[..inner].chars().next_back().is_some_and(may_stand_before);
+        free && url_at(text, inner, edges).is_some()
+    });
+    if holds_url || !begins || local == 0 || !rest[local..].starts_with('@') {
         return None;
     }
     let domain = &rest[local + 1..];
     let host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let end = domain.find(|c| !host(c)).unwrap_or(domain.len());
-    if edges.go_on(&domain[end..]) || at == 0 && edges.open_start {
-        return None;
-    }
+    let open = edges.go_on(&domain[end..]) || at == 0 && edges.open_start;
     let domain = domain[..end].trim_end_matches('.');
     let labels: Vec<&str> = domain.split('.').collect();
     let sound = labels.len() >= 2 && labels.iter().all(|label| !label.is_empty()) && !domain.ends_with(['-', '_']);
     let address = &rest[..local + 1 + domain.len()];
-    sound.then(|| Found { range: at..at + address.len(), dest: format!("mailto:{address}") })
+    sound.then(|| Found { range: at..at + address.len(), dest: format!("mailto:{address}"), open })
 }

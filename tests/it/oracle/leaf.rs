@@ -83,8 +83,8 @@ fn find(source: &str, probed: &str, events: &[Placed]) -> Probed {
     let mut table = false;
     for (event, range) in events {
         match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info)))
-                if info.contains('\u{E000}') && range.end > word =>
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_)))
+                if range.end > word && !source[range.start..].contains('\n') =>
             {
                 return Probed::Info;
             }

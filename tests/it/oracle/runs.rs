@@ -5,6 +5,7 @@ use rillmark::markdown::options::Options;
 
 use super::inline::{Closer, Scan};
 use super::leaf::{Leaf, Text};
+use super::syntax::BLANKS;
 use super::write::{Placed, parse};
 
 /// One punctuation mark and one letter: closers behind them close, whatever stands before. Not shown.
@@ -23,6 +24,8 @@ pub(crate) struct Closed {
     /// Where something begins that the source does not close.
     pub openers: Vec<usize>,
     pub node: Option<(usize, Event<'static>)>,
+    /// Where code begins that is closed.
+    pub code: Option<usize>,
 }
 
 /// A literal run of one delimiter, as much as is left of it.
@@ -42,23 +45,39 @@ struct Closing<'a> {
     options: &'a Options,
 }
 
-/// Closes `source`, of which the scan shows a part; `behind` gives what must stand behind it, on lines of its own.
-pub(crate) fn close(
+/// What comes of closing a source.
+pub(crate) enum Outcome<V> {
+    Closed(Closed),
+    /// The guard's verdict on a cut.
+    Guarded(V),
+    /// Nothing can stand behind it as it must.
+    Nothing,
+}
+
+/// Closes `source`, of which the scan shows a part; `behind` gives what must stand behind it, on lines of its own. Each
+/// cut is shown to the guard.
+pub(crate) fn close<V>(
     source: &str,
     leaf: &Leaf,
     text: &Text,
     scan: Scan,
     behind: &dyn Fn(&str) -> Option<String>,
+    guard: &dyn Fn(usize) -> Option<V>,
     options: &Options,
-) -> Option<Closed> {
+) -> Outcome<V> {
     let mut closing = Closing { source, leaf, text, scan, behind, options };
     loop {
         let end = closing.end();
-        let base = closing.compose(&[])?;
+        if end < source.len()
+            && let Some(verdict) = guard(end)
+        {
+            return Outcome::Guarded(verdict);
+        }
+        let Some(base) = closing.compose(&[]) else { return Outcome::Nothing };
         let events = parse(&base.text, options);
         let open: Vec<Run> = closing.literal_runs(&events).into_iter().filter(|run| closing.is_open(run)).collect();
         let empty = open.iter().find(|run| !closing.has_content(run, &events));
-        let Some(run) = empty else { return closing.close(open) };
+        let Some(run) = empty else { return closing.close(open).map_or(Outcome::Nothing, Outcome::Closed) };
         closing.scan.cut = closing.text.index(run.start);
         closing.scan.closer = Closer::None;
         assert!(closing.end() < end, "each round cuts");
@@ -104,13 +123,14 @@ impl Closing<'_> {
             Closer::None => None,
         };
         let openers = runs.iter().map(|run| run.start).chain(code).collect();
-        Some(Closed { text, end: self.end(), hidden, openers, node })
+        let code = code.filter(|_| node.is_none());
+        Some(Closed { text, end: self.end(), hidden, openers, node, code })
     }
 
     /// The source up to a character of the text; where something closes it, line feeds at its end become one blank.
     fn head(&self, shown: usize, closes: bool) -> String {
         let end = if shown == self.text.chars.len() { self.source.len() } else { self.text.place(shown) };
-        let trailing = self.text.chars[..shown].iter().rev().take_while(|c| c.is_whitespace()).count();
+        let trailing = self.text.chars[..shown].iter().rev().take_while(|c| **c == '\n' || BLANKS.contains(c)).count();
         let solid = shown - trailing;
         if closes && self.text.chars[solid..shown].contains(&'\n') {
             return format!("{} ", &self.source[..self.text.place(solid)]);
@@ -180,13 +200,17 @@ impl Closing<'_> {
         let behind = run.start + run.length;
         let counts = |event: &Event<'_>| match event {
             Event::Start(tag) => matches!(tag, Tag::Link { .. } | Tag::Image { .. }),
-            Event::Code(_) | Event::InlineMath(_) | Event::DisplayMath(_) | Event::FootnoteReference(_) => true,
+            Event::Code(_)
+            | Event::InlineHtml(_)
+            | Event::InlineMath(_)
+            | Event::DisplayMath(_)
+            | Event::FootnoteReference(_) => true,
             _ => false,
         };
         let text = &self.source[behind.min(self.end())..self.end()];
         text.chars().any(|c| !c.is_whitespace() && !c.is_ascii_punctuation())
             || events.iter().any(|(event, range)| range.start >= behind && counts(event))
-            || matches!(self.scan.closer, Closer::Math { .. })
+            || self.scan.closer != Closer::None
     }
 
     /// Closes the runs that can be closed.
@@ -219,8 +243,11 @@ fn is_inline(tag: &Tag<'_>) -> bool {
     matches!(tag, Tag::Emphasis | Tag::Strong | Tag::Strikethrough | Tag::Link { .. } | Tag::Image { .. })
 }
 
-/// As the parser sees it: neither a letter, a digit, a blank, nor something that joins or follows a letter.
+/// By the parser's word: before punctuation, no emphasis begins within a word.
 fn is_punctuation(c: char) -> bool {
-    let joins = matches!(c, '\u{300}'..='\u{36F}' | '\u{200B}'..='\u{200F}' | '\u{FE00}'..='\u{FE0F}' | '\u{20D0}'..='\u{20F0}');
-    !c.is_alphanumeric() && !c.is_whitespace() && !c.is_control() && !joins
+    if c.is_ascii() || c.is_whitespace() {
+        return c.is_ascii_punctuation();
+    }
+    let events = parse(&format!("a*{c}b*"), &Options::default());
+    !events.iter().any(|(event, _)| matches!(event, Event::Start(Tag::Emphasis)))
 }

@@ -2,6 +2,13 @@
 //!
 //! **Source:** CommonMark 0.31.2, sections 4.7, 6.3, 6.5, 6.6.
 
+/// What the parser takes for blanks in an empty line, at the end of one, at a cell's edges and around a destination.
+pub(crate) const BLANKS: [char; 3] = [' ', '\t', '\x0c'];
+/// Parentheses may nest this deep in a destination.
+const PARENTHESES_MAX: usize = 32;
+/// A label of a domain may be this long.
+const DOMAIN_LABEL_MAX: usize = 63;
+
 /// A cursor over what is left.
 struct Rest<'a>(&'a str);
 
@@ -32,7 +39,7 @@ impl Rest<'_> {
     /// Skips white space with at most one line feed; how much there was, or `None` for a blank line.
     fn space(&mut self) -> Option<usize> {
         let before = self.0;
-        self.0 = before.trim_start_matches([' ', '\t', '\n']);
+        self.0 = before.trim_start_matches([' ', '\t', '\x0c', '\n']);
         let skipped = &before[..before.len() - self.0.len()];
         (skipped.matches('\n').count() <= 1).then_some(skipped.len())
     }
@@ -69,10 +76,11 @@ impl Rest<'_> {
                         continue;
                     }
                 }
+                '(' if depth > PARENTHESES_MAX => return Part::Wrong,
                 '(' => depth += 1,
                 ')' if depth == 0 => return Part::Whole,
                 ')' => depth -= 1,
-                c if c == ' ' || c.is_ascii_control() => return if depth == 0 { Part::Whole } else { Part::Wrong },
+                c if c <= ' ' => return if depth == 0 { Part::Whole } else { Part::Wrong },
                 _ => {}
             }
             self.next();
@@ -157,7 +165,7 @@ pub(crate) fn title_prefix(text: &str) -> bool {
     match rest.title() {
         Part::Open => true,
         Part::Wrong => false,
-        Part::Whole => rest.0.trim_matches([' ', '\t']).is_empty(),
+        Part::Whole => rest.0.trim_matches(BLANKS).is_empty(),
     }
 }
 
@@ -174,7 +182,7 @@ fn uri_prefix(rest: &str) -> bool {
     };
     let sound =
         scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(in_scheme) && scheme.len() <= 32;
-    let opaque = |uri: &str| uri.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '<' && c != '>');
+    let opaque = |uri: &str| uri.chars().all(|c| c > ' ' && c != '<' && c != '>');
     sound && behind.is_none_or(|behind| scheme.len() >= 2 && opaque(behind))
 }
 
@@ -187,6 +195,7 @@ fn email_prefix(rest: &str) -> bool {
     let in_domain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
     let labels_sound =
         domain.is_empty() || !domain.starts_with(['.', '-']) && !["..", ".-", "-."].iter().any(|w| domain.contains(w));
+    let labels_sound = labels_sound && domain.split('.').all(|label| label.len() <= DOMAIN_LABEL_MAX);
     !local.is_empty() && local.chars().all(in_local) && domain.chars().all(in_domain) && labels_sound
 }
 

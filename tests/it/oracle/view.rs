@@ -19,8 +19,8 @@ use rillmark::markdown::options::{Options, Policy};
 use super::inline;
 use super::leaf::{self, Kind, Leaf, Probed, Text, without_prefix};
 use super::references;
-use super::runs;
-use super::syntax;
+use super::runs::{self, Outcome};
+use super::syntax::{self, BLANKS};
 use super::write::{self, Cut, Placed, parse};
 use super::{finished, trip};
 
@@ -105,7 +105,7 @@ impl View<'_> {
 
     /// Rules 1 to 6: the block.
     fn judge(&self) -> Verdict {
-        let blank = self.source[self.line..].trim().is_empty();
+        let blank = self.source[self.line..].trim_matches(BLANKS).is_empty();
         let (probed, events) = leaf::probe(self.source, "", self.options);
         let leaf = match probed {
             Probed::Leaf(leaf) => leaf,
@@ -121,8 +121,8 @@ impl View<'_> {
             _ => {}
         }
         let r = self.r(&leaf);
-        if leaf.start >= self.source.len() {
-            let row = leaf.kind == Kind::Cell && !r.trim_matches([' ', '\t', '|']).is_empty();
+        if begins_after(&leaf, self.source) {
+            let row = leaf.kind == Kind::Cell && !only_pipes(r);
             return if blank || row { self.whole() } else { Verdict::HoldLine };
         }
         if let Some(verdict) = self.ambiguous(&leaf, self.source) {
@@ -172,7 +172,7 @@ impl View<'_> {
         let item_start = self.options.task_lists && leaf.first_in_item && first;
         let task = item_start && ["[ ]", "[x]", "[X]"].iter().any(|task| task.starts_with(r));
         let alert = self.options.alerts && leaf.first_in_quote && first && alert_prefix(r);
-        let pipes = self.options.tables && first && r.contains('|') && r.chars().all(|c| "| \t".contains(c));
+        let pipes = self.options.tables && r.contains('|') && only_pipes(r) && (first || !r.starts_with("||"));
         let held =
             is_rule_prefix(r) || !first && is_underline(r) || is_number(r) || pipes || delimiters || task || alert;
         held.then_some(Verdict::HoldLine)
@@ -200,7 +200,7 @@ impl View<'_> {
         if let Some(label) = text.strip_prefix('[') {
             let label = label.strip_suffix(']').unwrap_or(label);
             let footnote = self.options.footnotes
-                && label.strip_prefix('^').is_some_and(|l| !l.contains([' ', '\t', '\n', '[', ']']));
+                && label.strip_prefix('^').is_some_and(|l| !l.contains([' ', '\t', '\x0c', '\n', '[', ']']));
             return footnote || leaf.kind == Kind::Paragraph && !label.contains(['[', ']', '`', '*', '~', '!', '\n']);
         }
         text.starts_with(['"', '\'', '(']) && syntax::title_prefix(&text) && self.under_definition(leaf)
@@ -208,7 +208,7 @@ impl View<'_> {
 
     /// Whether the line above the leaf ends a definition without a title.
     fn under_definition(&self, leaf: &Leaf) -> bool {
-        let all = references::list(self.source, write::extensions(self.options));
+        let all = references::list(&self.source[..leaf.start], write::extensions(self.options));
         let above = |end: usize| {
             let between = &self.source[end.min(leaf.start)..leaf.start];
             end <= leaf.start
@@ -225,7 +225,7 @@ impl View<'_> {
         if !self.options.tables || !matches!(leaf.kind, Kind::Paragraph | Kind::Tight) {
             return None;
         }
-        let nothing_yet = leaf.start < self.line && self.r(leaf).trim().is_empty();
+        let nothing_yet = leaf.start < self.line && self.r(leaf).trim_matches([' ', '\t']).is_empty();
         let source = if nothing_yet { &self.source[..self.line - 1] } else { self.source };
         let line = line_start(source);
         let row = r(source, leaf);
@@ -235,17 +235,14 @@ impl View<'_> {
         {
             return None;
         }
-        let only_pipes = |end: usize| r(&source[..end], leaf).trim_matches([' ', '\t', '|']).is_empty();
+        let left_empty = |end: usize| only_pipes(r(&source[..end], leaf));
         let finished = source.len() < self.source.len();
-        if only_pipes(source.len()) {
-            return if finished { None } else { Some(Verdict::HoldLine) };
+        if left_empty(source.len()) {
+            return None;
         }
         let prefix: String = source[line..source.len() - row.len()].chars().map(blank_but_quote).collect();
         let cells_max = row.matches('|').count() + 2;
-        let delimiters = |head: &str| match delimiter_row(head, line, &prefix, cells_max, self.options) {
-            None if r(head, leaf).trim_matches([' ', '\t', '|']).is_empty() => Some(String::new()),
-            row => row,
-        };
+        let delimiters = |head: &str| delimiter_row(head, line, &prefix, cells_max, self.options);
         let behind = delimiters(&format!("{source}{}", leaf::PROBE))?;
         let (Probed::Leaf(cell), events) = leaf::probe(source, &behind, self.options) else { return None };
         if cell.kind != Kind::Cell {
@@ -259,6 +256,7 @@ impl View<'_> {
                 hidden: Vec::new(),
                 openers: Vec::new(),
                 node: None,
+                code: None,
             }));
         }
         let mut text = Text::of(&cell, source);
@@ -266,9 +264,20 @@ impl View<'_> {
             text.chars.push('\n');
         }
         let scan = inline::scan(&text, &events, self.options);
-        let closed = runs::close(source, &cell, &text, scan, &delimiters, self.options)?;
-        let held = only_pipes(closed.end) || !finished && self.ambiguous(leaf, &source[..closed.end]).is_some();
-        Some(if held { Verdict::HoldLine } else { self.closed(closed) })
+        let whole = Text::of(leaf, source);
+        let guard = |end: usize| match left_empty(end) {
+            true => Some(self.hold(leaf, end)),
+            false => self.guard(leaf, &whole, end),
+        };
+        match runs::close(source, &cell, &text, scan, &delimiters, &guard, self.options) {
+            // The line feed behind the row is shown too.
+            Outcome::Closed(closed) if finished && closed.end == source.len() => {
+                Some(self.closed(runs::Closed { end: self.line, ..closed }))
+            }
+            Outcome::Closed(closed) => Some(self.closed(closed)),
+            Outcome::Guarded(verdict) => Some(verdict),
+            Outcome::Nothing => None,
+        }
     }
 
     /// Rules 10 and 12, the scan, the guard.
@@ -282,17 +291,23 @@ impl View<'_> {
             scan.end_at(kept);
         }
         let nothing = |_: &str| Some(String::new());
-        let closed = runs::close(self.source, leaf, text, scan, &nothing, self.options);
-        let closed = closed.expect("what stands behind does not depend on the cut");
-        let is_there = |place: usize| {
-            let events = parse(&closed.text, self.options);
+        let guard = |end| self.guard(leaf, text, end);
+        match runs::close(self.source, leaf, text, scan, &nothing, &guard, self.options) {
+            Outcome::Closed(closed) if self.is_as_closed(&closed) => self.closed(closed),
+            Outcome::Guarded(verdict) => verdict,
+            Outcome::Closed(_) | Outcome::Nothing => self.whole(),
+        }
+    }
+
+    /// Whether math and code are there that were closed.
+    fn is_as_closed(&self, closed: &runs::Closed) -> bool {
+        let events = parse(&closed.text, self.options);
+        let math = |place: usize| {
             events.iter().any(|(event, range)| matches!(event, Event::Text(_)) && range.contains(&place))
         };
-        if closed.node.as_ref().is_some_and(|(place, _)| !is_there(*place)) {
-            return self.whole();
-        }
-        let guarded = if closed.end < self.source.len() { self.guard(leaf, text, closed.end) } else { None };
-        guarded.unwrap_or_else(|| self.closed(closed))
+        let code =
+            |place: usize| events.iter().any(|(event, range)| matches!(event, Event::Code(_)) && range.start == place);
+        closed.node.as_ref().is_none_or(|(place, _)| math(*place)) && closed.code.is_none_or(code)
     }
 
     fn closed(&self, closed: runs::Closed) -> Verdict {
@@ -310,20 +325,26 @@ impl View<'_> {
         )
     }
 
+    /// Holds the line that `end` stands on; a leaf of which nothing is left leaves what stood before it closed.
+    fn hold(&self, leaf: &Leaf, end: usize) -> Verdict {
+        let line = line_start(&self.source[..end]);
+        let first = line_start(&self.source[..leaf.start]);
+        if line > leaf.start {
+            Verdict::Hold(line)
+        } else if first < self.line {
+            Verdict::Finished(first)
+        } else {
+            Verdict::HoldLine
+        }
+    }
+
     /// What the cut leaves must be the same leaf.
     fn guard(&self, leaf: &Leaf, text: &Text, end: usize) -> Option<Verdict> {
         let cut = &self.source[..end];
-        let line = line_start(cut);
-        let hold = Some(if line > leaf.start {
-            Verdict::Hold(line)
-        } else {
-            let first = line_start(&self.source[..leaf.start]);
-            if first < self.line { Verdict::Finished(first) } else { Verdict::HoldLine }
-        });
+        let hold = Some(self.hold(leaf, end));
         let kept = text.string(0..text.index(end));
-        if leaf.kind == Kind::Cell && kept.trim().is_empty() {
-            let row = r(cut, leaf).trim_matches([' ', '\t', '|']).is_empty();
-            return if row { hold } else { None };
+        if leaf.kind == Kind::Cell && kept.trim_matches(BLANKS).is_empty() {
+            return if only_pipes(r(cut, leaf)) { hold } else { None };
         }
         let paragraph = matches!(leaf.kind, Kind::Paragraph | Kind::Tight);
         let defines = || syntax::definition_prefix(&kept) || syntax::title_prefix(&kept) && self.under_definition(leaf);
@@ -331,13 +352,17 @@ impl View<'_> {
             return Some(self.whole());
         }
         match leaf::probe(cut, "", self.options).0 {
-            Probed::Leaf(left) if left.kind == leaf.kind && left.start == leaf.start => {
-                let pipes = paragraph && self.options.tables && is_only_pipe(r(cut, leaf));
-                if pipes || self.ambiguous(leaf, cut).is_some() { hold } else { None }
+            Probed::Leaf(left) if left.kind == leaf.kind && left.start == leaf.start && !begins_after(&left, cut) => {
+                self.ambiguous(leaf, cut).and(hold)
             }
             _ => hold,
         }
     }
+}
+
+/// Nothing of the leaf has come yet.
+fn begins_after(leaf: &Leaf, source: &str) -> bool {
+    source.get(leaf.start..).is_none_or(|begun| begun.trim_matches(BLANKS).is_empty())
 }
 
 /// The last line of `source` without its container prefix; if the leaf starts on it, what stands before the leaf.
@@ -349,9 +374,10 @@ fn r<'a>(source: &'a str, leaf: &Leaf) -> &'a str {
     without_prefix(&source[line..], leaf.quotes)
 }
 
-/// The delimiter row that makes a table of the last line of `head`, with the line feed before it.
+/// The delimiter row that makes a table of the last line of `head`, with the line feed before it, and before that a
+/// blank, lest a backslash breaks the line.
 fn delimiter_row(head: &str, line: usize, prefix: &str, cells_max: usize, options: &Options) -> Option<String> {
-    let rows = (1..=cells_max).map(|cells| format!("\n{prefix}|{}", "---|".repeat(cells)));
+    let rows = (1..=cells_max).map(|cells| format!(" \n{prefix}|{}", "---|".repeat(cells)));
     rows.into_iter().find(|row| {
         let events = parse(&format!("{head}{row}"), options);
         events.iter().any(|(event, range)| matches!(event, Event::Start(Tag::Table(_))) && range.start >= line)
@@ -362,9 +388,9 @@ fn blank_but_quote(c: char) -> char {
     if c == '>' || c == '\t' { c } else { ' ' }
 }
 
-/// What is left of a header row when its content has been cut.
-fn is_only_pipe(r: &str) -> bool {
-    r.starts_with('|') && r[1..].trim_matches([' ', '\t']).is_empty()
+/// A row without content.
+fn only_pipes(r: &str) -> bool {
+    r.chars().all(|c| c == '|' || BLANKS.contains(&c))
 }
 
 /// `c(blank|c)*` for one of `-*_`.
@@ -374,7 +400,8 @@ fn is_rule_prefix(r: &str) -> bool {
 }
 
 fn is_underline(r: &str) -> bool {
-    r.starts_with('=') && r.trim_end_matches([' ', '\t']).chars().all(|c| c == '=')
+    let bare = r.trim_end_matches(BLANKS);
+    !bare.is_empty() && ['=', '-'].iter().any(|mark| bare.chars().all(|c| c == *mark))
 }
 
 fn is_number(r: &str) -> bool {

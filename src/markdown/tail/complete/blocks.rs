@@ -5,7 +5,7 @@
 use super::leaf::{Kind, Leaf};
 use super::text::{last_line_of, without_prefix};
 use crate::markdown::Options;
-use crate::markdown::tail::{is_blank, last_line};
+use crate::markdown::tail::last_line;
 
 /// Whether the last line may still become another block than the text it looks like.
 ///
@@ -14,6 +14,7 @@ pub(super) fn is_ambiguous(leaf: &Leaf, text: &str, line: &str, options: &Option
     let row = match leaf.kind {
         Kind::Heading | Kind::Fence | Kind::Indented | Kind::Html => return false,
         Kind::Cell if line.contains('|') => return false,
+        Kind::Cell => line,
         _ => last_line_of(text),
     };
     if is_blank(row) {
@@ -21,9 +22,9 @@ pub(super) fn is_ambiguous(leaf: &Leaf, text: &str, line: &str, options: &Option
     }
     let first_line = !text.contains('\n');
     is_rule_or_bullet(row)
-        || (!first_line && row.starts_with('=') && is_only(row.trim_start_matches('='), b""))
+        || (!first_line && is_underline(row))
         || is_number(row)
-        || (options.tables && first_line && is_only(row, b"|"))
+        || (options.tables && is_only(row, b"|\x0c") && (first_line || !row.starts_with("||")))
         || (options.task_lists && first_line && leaf.first_in_item && begins_box(row))
         || (options.alerts && first_line && leaf.first_in_quote && begins_alert(row))
 }
@@ -44,9 +45,15 @@ pub(super) fn bare_last_line(source: &str, quotes: usize) -> &str {
     without_prefix(&source[last_line(source)..], quotes)
 }
 
-/// Whether a line holds only bytes of `set` and blanks.
+/// Whether a line holds only bytes of `set`, spaces and tabs.
 pub(super) fn is_only(line: &str, set: &[u8]) -> bool {
     line.bytes().all(|byte| set.contains(&byte) || matches!(byte, b' ' | b'\t'))
+}
+
+/// Whether the parser takes a line, or what is left of one, for blank: to it a form feed is a blank there, though not
+/// before a line's text, in a thematic break or behind a closing fence.
+pub(super) fn is_blank(line: &str) -> bool {
+    is_only(line, b"\x0c")
 }
 
 /// Whether a block of raw HTML is so far only a tag's name: an autolink's scheme looks the same.
@@ -67,6 +74,11 @@ pub(super) fn before_closing_number_signs(text: &str) -> usize {
 /// `***`, `- -`, `_`: a thematic break, a list's marker, a setext underline, or emphasis.
 fn is_rule_or_bullet(line: &str) -> bool {
     matches!(line.as_bytes().first(), Some(c @ (b'-' | b'*' | b'_')) if is_only(line, &[*c]))
+}
+
+/// What makes a heading of the lines above it.
+fn is_underline(line: &str) -> bool {
+    ['=', '-'].iter().any(|&c| line.starts_with(c) && is_blank(line.trim_start_matches(c)))
 }
 
 /// `12`, `12.` or `12)`: an ordered list's marker.
@@ -111,11 +123,16 @@ mod tests {
             "a\n_ _ ",
             "a\n=",
             "a\n===",
+            "a\n= \x0c",
+            "a\n-\x0c",
+            "a\n|",
+            "a\n| |",
             "1",
             "a\n12.",
             "a\n123456789)",
             "||",
             "| |",
+            "|\x0c",
             "- [",
             "- [x",
             "> [",
@@ -141,8 +158,11 @@ mod tests {
             "1.5",
             "1a",
             "1234567890",
+            "-\x0c",
+            "1.\x0c",
+            "| \u{a0}",
             "| a",
-            "a\n|",
+            "a\n||",
             "[x",
             "- a\n  [x",
             "> [!a b",
@@ -150,6 +170,7 @@ mod tests {
             "# 1",
             "# -",
             "|a|\n|-|\n|-",
+            "|a|\n|-|\n\x0c-",
             "a\n",
         ] {
             assert!(!ambiguous(source), "{source:?}");

@@ -4,6 +4,7 @@
 
 use super::inlines::{Open, Scan};
 use super::leaf::Leaf;
+use super::punctuation::is_punctuation;
 use super::rows::Header;
 use super::text::Text;
 use crate::markdown::Options;
@@ -48,6 +49,8 @@ pub(super) struct Closed {
     pub(super) openers: Vec<usize>,
     /// What the math that starts there holds.
     pub(super) math: Option<(usize, String)>,
+    /// Where code or math starts that was open.
+    pub(super) opened: Option<usize>,
     markers: Range<usize>,
 }
 
@@ -91,7 +94,7 @@ impl Draft<'_> {
     fn assemble(&self, runs: &[Run]) -> Closed {
         let shown = &self.text.as_str()[..self.scan.cut];
         let follows = !runs.is_empty() || self.scan.open.is_some() || self.header.is_some();
-        let content = shown.trim_end();
+        let content = shown.trim_end_matches([' ', '\t', '\x0c', '\n']);
         let breaks = follows && shown[content.len()..].contains('\n');
         let end = if breaks { content.len() } else { shown.len() };
         // The end of a byte, not the start of the next: a container's marker may stand between.
@@ -103,6 +106,7 @@ impl Draft<'_> {
         if breaks {
             text.push(' ');
         }
+        let cut = text.len();
         let math = self.close_open(&mut text, shown);
         let cut = math.as_ref().map_or(cut, |math| math.0);
         let mut hidden: Vec<_> =
@@ -121,7 +125,7 @@ impl Draft<'_> {
         }
         let open = self.scan.open.map(|open| self.text.to_source(open.at()));
         let openers = runs.iter().map(|run| run.at).chain(open).collect();
-        Closed { text, hidden, cut, openers, math, markers }
+        Closed { text, hidden, cut, openers, math, opened: open, markers }
     }
 
     /// Closes an open code span. Open math gives way to a stand-in, whose place and real content are returned: no text
@@ -187,7 +191,8 @@ impl Draft<'_> {
         }
         let is_content = |c: char| !c.is_whitespace() && !c.is_ascii_punctuation();
         let letters = shown.char_indices().rev().find(|&(_, c)| is_content(c)).map_or(0, |(at, c)| at + c.len_utf8());
-        let atoms = self.leaf.atoms.iter().map(|atom| self.text.end_in_text(atom.range.end));
+        let atoms = self.header.map_or(&self.leaf.atoms, |header| &header.atoms);
+        let atoms = atoms.iter().map(|atom| self.text.end_in_text(atom.range.end));
         atoms.filter(|&end| end <= shown.len()).fold(letters, usize::max)
     }
 }
@@ -256,9 +261,9 @@ fn failed(closed: &Closed, runs: &[Run], options: &Options) -> Option<usize> {
     last_literal.or(seen.then(|| runs.len() - 1))
 }
 
-/// Whether math starts at `at`.
-pub(super) fn is_math(source: &str, at: usize, options: &Options) -> bool {
-    let is_it = |event: &Event<'_>| matches!(event, Event::InlineMath(_) | Event::DisplayMath(_));
+/// Whether code or math starts at `at`.
+pub(super) fn is_code_or_math(source: &str, at: usize, options: &Options) -> bool {
+    let is_it = |event: &Event<'_>| matches!(event, Event::Code(_) | Event::InlineMath(_) | Event::DisplayMath(_));
     Document::new(source, options).events().any(|(event, range)| range.start == at && is_it(&event))
 }
 
@@ -268,9 +273,4 @@ fn is_left_flanking(before: char, after: char) -> bool {
 
 fn is_right_flanking(before: char, after: char) -> bool {
     is_left_flanking(after, before)
-}
-
-/// Near enough to the parser's table of punctuation and symbols: where it differs, a marker is tried and given up.
-fn is_punctuation(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_punctuation() } else { !c.is_alphanumeric() && !c.is_whitespace() }
 }

@@ -92,8 +92,8 @@ impl Dollars {
         if decided || !(display || looks_like_math(text, at)) {
             return None;
         }
-        let held = text.as_bytes().get(content..self.ending).unwrap_or_default();
-        Some(OpenMath { at, display, blank: held.trim_ascii_start().is_empty() })
+        let held = text.get(content..self.ending).unwrap_or_default();
+        Some(OpenMath { at, display, blank: held.trim_start().is_empty() })
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
             let opened = Dollars::new(text).opens(text, 0).filter(|math| !math.blank);
             assert_eq!(opened.is_some(), expected, "{text:?}");
         }
-        for text in ["$$", "$$$", "$$ \n"] {
+        for text in ["$$", "$$$", "$$ \n", "$$\u{a0}"] {
             assert!(Dollars::new(text).opens(text, 0).is_some_and(|math| math.blank), "{text:?}");
         }
         assert!(Dollars::new("a$b").opens("a$b", 1).is_none());

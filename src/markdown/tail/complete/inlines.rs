@@ -178,7 +178,7 @@ impl Scanner<'_> {
         let ticks = rest.bytes().take_while(|&byte| byte == b'`').count();
         let content = rest[ticks..(self.end - at).max(ticks)].trim_end_matches('`');
         if content.trim().is_empty() {
-            return Step::Cut(at);
+            return self.open_and_empty(at);
         }
         self.open = Some(Open::Code { at, ticks });
         self.protected = at + ticks + content.len();
@@ -190,12 +190,18 @@ impl Scanner<'_> {
             return self.keep(end);
         }
         let Some(math) = self.dollars.opens(self.text, at) else { return Step::Go(at + 1) };
-        if math.blank {
-            return Step::Cut(at);
+        let content = at + 1 + usize::from(math.display);
+        if math.blank || content >= self.end {
+            return self.open_and_empty(at);
         }
         self.open = Some(Open::Math(math));
         self.protected = at + rest.trim_end_matches('$').len();
         Step::Cut(self.protected)
+    }
+
+    /// Code or math that is open at `at` and holds nothing waits, unless what closes a heading follows.
+    fn open_and_empty(&self, at: usize) -> Step {
+        Step::Cut(if self.end < self.text.len() { self.end } else { at })
     }
 
     fn angle(&mut self, at: usize, rest: &str) -> Step {

@@ -6,13 +6,14 @@
 //!
 //! **Invariant:** what is found depends on nothing but the source and the options (`the_leaf_takes_the_next_letter`).
 
+use super::blocks::is_blank;
 use crate::markdown::Options;
 use crate::markdown::parser::Document;
 use pulldown_cmark::{BlockQuoteKind, Event, LinkType, Tag, TagEnd};
 use std::ops::Range;
 
 /// What stands behind the source when it is probed. The words are of private-use code points.
-const PROBE: &str = " \u{F8F0} \u{F8F0}";
+pub(super) const PROBE: &str = " \u{F8F0} \u{F8F0}";
 
 /// What kind of block the open leaf is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +88,12 @@ pub(super) fn probe(source: &str, options: &Options) -> Probed {
     let mut probed = String::with_capacity(source.len() + PROBE.len());
     probed.push_str(source);
     probed.push_str(PROBE);
-    let mut document = Document::new(&probed, options);
+    find(source, &probed, options)
+}
+
+/// Finds the leaf that takes the words behind `source` in `probed`, which begins with it and [`PROBE`].
+pub(super) fn find(source: &str, probed: &str, options: &Options) -> Probed {
+    let mut document = Document::new(probed, options);
     let mut search = Search::new(source, source.len() + 1);
     for (event, range) in document.events() {
         if search.takes_the_probe(&event, &range) {
@@ -296,7 +302,12 @@ fn text_start(source: &str, kind: Kind, at: usize) -> usize {
         Kind::Heading => source.as_bytes().get(at..).unwrap_or_default().iter().take_while(|&&b| b == b'#').count(),
         _ => 0,
     };
-    skip_blanks(source, at + number_signs)
+    let start = skip_blanks(source, at + number_signs);
+    // The parser drops form feeds too, but not before a paragraph.
+    match (kind, source.as_bytes().get(start)) {
+        (Kind::Heading | Kind::Cell, Some(b'\x0c')) => text_start(source, Kind::Cell, start + 1),
+        _ => start,
+    }
 }
 
 fn skip_blanks(source: &str, at: usize) -> usize {
@@ -309,7 +320,7 @@ impl Leaf {
     pub(super) fn begins_after(&self, source: &str) -> bool {
         match self.kind {
             Kind::Fence | Kind::Indented | Kind::Html => self.start >= source.len(),
-            _ => self.text_start >= source.len(),
+            _ => source.get(self.text_start..).is_none_or(is_blank),
         }
     }
 }
@@ -355,8 +366,22 @@ mod tests {
 
     #[test]
     fn markers_alone_begin_no_leaf() {
-        for source in ["", "a\n\n", "- ", "-", "1. ", "> ", "#", "## ", "- [ ] ", "[^1]:", "|a|\n|-|\n|", "```\n```\n"]
-        {
+        for source in [
+            "",
+            "a\n\n",
+            "- ",
+            "-",
+            "1. ",
+            "> ",
+            "#",
+            "## ",
+            "- [ ] ",
+            "- \x0c",
+            "#\x0c",
+            "[^1]:",
+            "|a|\n|-|\n|",
+            "```\n```\n",
+        ] {
             let Probed::Leaf(leaf) = probe(source, &everything()) else { panic!("no leaf in {source:?}") };
             assert!(leaf.begins_after(source), "{source:?}");
         }

@@ -2,6 +2,8 @@
 //!
 //! **Source:** CommonMark 0.31.2 §4.7, §6.3, as the parser reads them.
 
+use super::blocks::is_blank;
+
 /// What text may be that starts like a tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tail {
@@ -91,7 +93,7 @@ pub(super) fn is_title(text: &str) -> bool {
     match title(text.as_bytes(), 0) {
         Tail::Possible => true,
         Tail::Impossible => false,
-        Tail::Ended(end) => text[end..].bytes().all(|byte| matches!(byte, b' ' | b'\t')),
+        Tail::Ended(end) => is_blank(&text[end..]),
     }
 }
 
@@ -218,9 +220,16 @@ mod tests {
 
     #[test]
     fn a_title_may_end_anywhere() {
-        for (text, expected) in
-            [("\"", true), ("\"a", true), ("'a' ", true), ("(a)", true), ("(a(", false), ("'a' b", false), ("a", false)]
-        {
+        for (text, expected) in [
+            ("\"", true),
+            ("\"a", true),
+            ("'a' ", true),
+            ("'a'\x0c", true),
+            ("(a)", true),
+            ("(a(", false),
+            ("'a' b", false),
+            ("a", false),
+        ] {
             assert_eq!(is_title(text), expected, "{text:?}");
         }
     }

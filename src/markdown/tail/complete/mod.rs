@@ -22,14 +22,16 @@ mod dollar;
 mod inlines;
 mod leaf;
 mod link_tail;
+mod punctuation;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod text;
 
-use super::{is_blank, last_line};
+use super::last_line;
 use crate::markdown::writer::{self, Edits};
 use crate::markdown::{Options, Policy, render_finished};
+use blocks::{is_blank, is_only};
 use closing::{Closed, Closing, Draft};
 use inlines::{Context, Scan};
 use leaf::{Kind, Leaf, Probed};
@@ -118,13 +120,13 @@ fn look<'s>(source: &'s str, options: &Options) -> Look<'s> {
     };
     let bare = blocks::bare_last_line(source, leaf.quotes);
     if leaf.begins_after(source) {
-        let is_row = leaf.kind == Kind::Cell && !blocks::is_only(bare, b"|");
+        let is_row = leaf.kind == Kind::Cell && !is_only(bare, b"|\x0c");
         return if is_blank(unfinished) || is_row { all } else { Look::Hold(line) };
     }
     match leaf.kind {
         Kind::Fence => {
             let fence = source.as_bytes()[leaf.start];
-            let may_close = blocks::is_only(bare, &[fence]);
+            let may_close = is_only(bare, &[fence]);
             Look::Show(View::Finished(if may_close { &source[..line] } else { source }))
         }
         Kind::Indented => all,
@@ -156,7 +158,7 @@ fn look_at_text<'s>(source: &'s str, leaf: &Leaf, bare: &str, options: &Options)
     };
     let work = Work { source, leaf, text: &text, end, options };
     let may_be_header = options.tables && matches!(leaf.kind, Kind::Paragraph | Kind::Tight);
-    let header = if may_be_header { Header::find(source, &text) } else { None };
+    let header = if may_be_header { Header::find(source, &text, options) } else { None };
     if let Some(look) = header.and_then(|header| work.show(Some(header))) {
         return look;
     }
@@ -174,10 +176,11 @@ struct Work<'s, 'w> {
 }
 
 impl<'s> Work<'s, '_> {
-    /// Cuts the text and closes what is open there. `None` if the parser sees no table, or no math, where this does.
+    /// Cuts the text and closes what is open there. `None` if the parser sees no table, code or math where this does.
     fn show(&self, mut header: Option<Header>) -> Option<Look<'s>> {
         let from = header.as_ref().map_or(0, |header| header.cell);
-        let (text, atoms, options) = (self.text, &self.leaf.atoms, self.options);
+        let (text, options) = (self.text, self.options);
+        let atoms = header.as_ref().map_or(&self.leaf.atoms, |header| &header.atoms);
         let mut scan = inlines::scan(&Context { text, atoms, options }, from, self.end);
         for _ in 0..tries(self.source, CUTS_MAX) {
             let shown = &text.as_str()[..scan.cut];
@@ -186,9 +189,7 @@ impl<'s> Work<'s, '_> {
                 None => false,
             };
             if only_pipes {
-                // A whole line of pipes is no row: it is text, whatever follows.
-                return (text.to_source(scan.cut) < self.source.len() || !shown.ends_with('\n'))
-                    .then(|| self.hold(scan.cut));
+                return Some(self.hold(scan.cut));
             }
             if scan.cut < text.as_str().len()
                 && let Some(look) = self.guard(&scan)
@@ -221,7 +222,7 @@ impl<'s> Work<'s, '_> {
         let source = &self.source[..self.text.to_source(scan.cut)];
         let bare = blocks::bare_last_line(source, self.leaf.quotes);
         if self.leaf.kind == Kind::Cell && is_blank(shown) {
-            return blocks::is_only(bare, b"|").then(|| self.hold(scan.cut));
+            return is_only(bare, b"|\x0c").then(|| self.hold(scan.cut));
         }
         let same = match leaf::probe(source, self.options) {
             Probed::Leaf(left) => {
@@ -239,10 +240,11 @@ impl<'s> Work<'s, '_> {
         defines.then_some(Look::Show(View::Finished(self.source)))
     }
 
-    /// `closed`, if the parser sees in it the table or the math that it was made for.
+    /// `closed`, if the parser sees in it the table, the code or the math that it was made for.
     fn checked(&self, closed: Closed, header: Option<&Header>) -> Option<Look<'s>> {
         let table = header.is_none_or(|header| header.is_table_in(&closed.text, self.options));
-        let math = closed.math.as_ref().is_none_or(|(at, _)| closing::is_math(&closed.text, *at, self.options));
-        (table && math).then_some(Look::Show(View::Closed(closed)))
+        let (text, options) = (&closed.text, self.options);
+        let shown = closed.opened.is_none_or(|at| closing::is_code_or_math(text, at, options));
+        (table && shown).then_some(Look::Show(View::Closed(closed)))
     }
 }

@@ -1,6 +1,7 @@
 //! Table rows: a header row that is a table before its delimiter row has come, and which cell of a row is open.
 
 use super::blocks::is_only;
+use super::leaf::{self, Atom, Kind, PROBE, Probed};
 use super::text::Text;
 use crate::markdown::Options;
 use crate::markdown::parser::Document;
@@ -19,11 +20,14 @@ pub(super) struct Header {
     /// What stands before it on its line: quotes' markers as they are, all else as blanks.
     prefix: String,
     cells: usize,
+    /// What is finished in the last cell.
+    pub(super) atoms: Vec<Atom>,
 }
 
 impl Header {
-    /// The head of a table that `text`'s last line would be: it begins with one `|`, the line above it does not.
-    pub(super) fn find(source: &str, text: &Text) -> Option<Self> {
+    /// The head of a table that `text`'s last line would be: it begins with one `|`, the line above it does not, there is
+    /// more in it than pipes, and the parser sees a table if a delimiter row follows.
+    pub(super) fn find(source: &str, text: &Text, options: &Options) -> Option<Self> {
         let whole = text.as_str().trim_end_matches([' ', '\t', '\n']);
         let start = whole.rfind('\n').map_or(0, |feed| feed + 1);
         let above = whole[..start].lines().next_back().unwrap_or_default();
@@ -33,24 +37,33 @@ impl Header {
         let row = text.to_source(start);
         let before = &source[last_line(&source[..row])..row];
         let prefix = before.chars().map(|c| if matches!(c, '>' | '\t') { c } else { ' ' }).collect();
-        let mut header = Self { start, cell: start, row, prefix, cells: 0 };
-        header.count_cells(whole);
+        let mut header = Self { start, cell: start, row, prefix, cells: 0, atoms: Vec::new() };
         header.cell = start + pipes(&whole[start..]).last().map_or(0, |pipe| pipe + 1);
-        Some(header)
+        if !header.count_cells(whole) {
+            return None;
+        }
+        let source = &source[..text.to_source(whole.len())];
+        let mut table = [source, PROBE].concat();
+        header.count_cells(&[whole, PROBE].concat());
+        header.push_delimiter_row(&mut table);
+        let Probed::Leaf(cell) = leaf::find(source, &table, options) else { return None };
+        header.count_cells(whole);
+        header.atoms = cell.atoms;
+        (cell.kind == Kind::Cell).then_some(header)
     }
 
     /// Counts the cells of the row in `text`, which ends with it. False if only pipes are left.
     pub(super) fn count_cells(&mut self, text: &str) -> bool {
-        let row = text[self.start..].trim_end();
+        let row = text[self.start..].trim_end_matches([' ', '\t', '\x0c', '\n']);
         let count = pipes(row).count();
         let closed = pipes(row).last().is_some_and(|pipe| pipe + 1 == row.len());
         self.cells = if closed { count - 1 } else { count };
-        !is_only(row, b"|")
+        !is_only(row, b"|\x0c")
     }
 
-    /// Appends the line that makes a table of it.
+    /// Appends the line that makes a table of it; before it a blank, lest a backslash breaks the line.
     pub(super) fn push_delimiter_row(&self, text: &mut String) {
-        text.push('\n');
+        text.push_str(" \n");
         text.push_str(&self.prefix);
         text.push('|');
         for _ in 0..self.cells {
@@ -87,20 +100,20 @@ mod tests {
     fn header(source: &str) -> Option<(Header, Text)> {
         let Probed::Leaf(leaf) = probe(source, &Options::default()) else { panic!("no leaf in {source:?}") };
         let text = Text::new(source, &leaf);
-        Header::find(source, &text).map(|header| (header, text))
+        Header::find(source, &text, &Options::default()).map(|header| (header, text))
     }
 
     #[test]
     fn a_row_becomes_a_table_at_once() {
         for (source, row) in [
-            ("| a", "\n|---|"),
-            ("| a | b", "\n|---|---|"),
-            ("| a | b |", "\n|---|---|"),
-            ("| a \\| b", "\n|---|"),
-            ("a\n| b", "\n|---|"),
-            ("> | a", "\n> |---|"),
-            ("- | a", "\n  |---|"),
-            ("1. > | a", "\n   > |---|"),
+            ("| a", " \n|---|"),
+            ("| a | b", " \n|---|---|"),
+            ("| a | b |", " \n|---|---|"),
+            ("| a \\| b", " \n|---|"),
+            ("a\n| b", " \n|---|"),
+            ("> | a", " \n> |---|"),
+            ("- | a", " \n  |---|"),
+            ("1. > | a", " \n   > |---|"),
         ] {
             let (header, _) = header(source).unwrap();
             let mut whole = source.to_owned();
@@ -120,7 +133,7 @@ mod tests {
 
     #[test]
     fn other_lines_are_no_header() {
-        for source in ["a | b", "|| a", "| a\n| b", "a"] {
+        for source in ["a | b", "|| a", "| a\n| b", "a", "|\n", "a\n    | b", "> a\n| b", "| a\n\x0c\n"] {
             assert!(header(source).is_none(), "{source:?}");
         }
     }

@@ -112,6 +112,7 @@ fn the_end_is_shown_as_its_writer_means_it() {
         ("a\n- ", "<p>a</p>"),
         ("1.*", ""),
         ("# a #", "<h1>a</h1>"),
+        ("# a ` #", "<h1>a `</h1>"),
         ("# *a", "<h1><em>a</em></h1>"),
         ("> *a\n> ", "<blockquote><p><em>a </em></p></blockquote>"),
         ("- *a", "<ul><li><em>a</em></li></ul>"),
@@ -124,6 +125,17 @@ fn the_end_is_shown_as_its_writer_means_it() {
         ("[b]: /u \"t\ni", ""),
         ("a `b\n> ![\n", "<p>a `b</p>"),
         ("[b] c\n\n[b]: /u\n", "<p><a href=\"/u\">b</a> c</p>"),
+        ("#\x0c", ""),
+        ("- \x0c", ""),
+        ("a\n=\x0c", "<p>a</p>"),
+        ("a\n- \x0c", "<p>a</p>"),
+        ("[a](\x0c", "<p>a</p>"),
+        ("[a]:\x0c", ""),
+        ("\u{301}*'", "<p>\u{301}*'</p>"),
+        ("a*\u{200b}", "<p>a<em>\u{200b}</em></p>"),
+        ("*<!-->", "<p><em>&lt;!--&gt;</em></p>"),
+        ("`*-\n+\n", "<p>`*-\n+</p>"),
+        ("[a]:a\n'b'", ""),
     ];
     for (source, expected) in cases {
         let options = Options { tail: Tail::Complete, dense: true, ..Options::default() };
@@ -151,6 +163,14 @@ fn a_table_is_one_from_its_first_row() {
         ("|a|b|\n|-|-|\n| *", "<table>ab"),
         ("- | a", "<ul><li><table>a"),
         ("> x\n> | a [b", "<blockquote><p>x<table>a b"),
+        ("> > |\x0c", ""),
+        ("| a\\\n", "<table>a"),
+        ("a\n| |", "<p>a"),
+        ("a\n|&", "<p>a"),
+        ("|_|\n|&", "<table>_"),
+        ("`\n    |~", "<p><code>     |~"),
+        ("`a\n| `b` *c", "<p>`a<table><code>b <em>c"),
+        ("a|a\n-|-\n\x0c-", "<table>aa-"),
     ];
     for (source, expected) in cases {
         let options = Options { tail: Tail::Complete, dense: true, ..Options::default() };
@@ -178,6 +198,9 @@ fn open_math_is_math() {
         ("*a $$x$", "<p><em>a <span class=\"math math-display\">x</span></em></p>"),
         ("a $5", "<p>a $5</p>"),
         ("a $HOME", "<p>a $HOME</p>"),
+        ("$$\u{a0}", ""),
+        ("# $$ #", "<h1>$$</h1>"),
+        ("$|\n|-_", "<p><span class=\"math math-inline\">|\n</span></p>"),
     ];
     for (source, expected) in cases {
         assert_eq!(render(source, &options, &Policy::default()), expected, "{source:?}");
@@ -198,6 +221,11 @@ fn a_bare_url_is_text_until_it_has_ended() {
         ("www.a.b,[c d", "<p>www.a.b,c d</p>"),
         ("_a@b.c d", "<p><em>a@b.c d</em></p>"),
         ("a [www.a.b c", "<p>a www.a.b c</p>"),
+        (
+            "| www.a.b\n",
+            "<table><thead><tr><th><a href=\"http://www.a.b\">www.a.b</a></th></tr></thead><tbody></tbody></table>",
+        ),
+        ("www.a.b@c.d", "<p>www.a.b@c.d</p>"),
         ("a [b www.a.b c", "<p>a b <a href=\"http://www.a.b\">www.a.b</a> c</p>"),
     ];
     for (source, expected) in cases {
