@@ -38,6 +38,8 @@ mod metrics;
 mod openapi;
 /// The naive twin of the renderer.
 mod oracle;
+/// A page that knows only the wire.
+mod page;
 /// Refusals, paths and methods.
 mod problems;
 /// The service as a process: its start, its answers, its end.
