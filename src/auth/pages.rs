@@ -85,6 +85,13 @@ impl Auth {
     }
 }
 
+impl Facts<'_> {
+    /// Whether no browser says that another site began this request.
+    pub fn is_same_site(&self) -> bool {
+        is_same_site(self.fetch_site)
+    }
+}
+
 fn authority(host: Header<'_>) -> Option<Authority> {
     host.one()?.parse().ok()
 }

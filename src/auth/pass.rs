@@ -31,7 +31,8 @@ pub const TOKEN_PARAMETER: &str = "token";
 pub struct Subject(u128);
 
 impl Subject {
-    fn of(sub: &str) -> Self {
+    /// Of the `sub` as a token says it.
+    pub fn of(sub: &str) -> Self {
         let hash = Sha256::digest(sub.as_bytes());
         let start = hash.first_chunk().expect("a SHA-256 has more than 16 bytes");
         Self(u128::from_be_bytes(*start))

@@ -8,7 +8,8 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, AsHeaderName, HeaderMap, HeaderName};
 
-use crate::auth::{Auth, ClientAddress, Facts, Header, Peer, Transport, is_forwarding};
+use super::render_request::decode;
+use crate::auth::{Auth, ClientAddress, Facts, Header, Peer, TOKEN_COOKIE, TOKEN_PARAMETER, Transport, is_forwarding};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -39,6 +40,48 @@ pub(super) fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Header<'_>
         (Some(value), None) => value.to_str().map_or(Header::Unreadable, Header::One),
         _ => Header::Unreadable,
     }
+}
+
+/// A credential that had to be looked for and decoded.
+#[derive(Debug, Default)]
+pub(super) struct Found(Vec<String>);
+
+impl Found {
+    /// As a header that may stand once.
+    pub(super) fn as_header(&self) -> Header<'_> {
+        match self.0.as_slice() {
+            [] => Header::Absent,
+            [one] => Header::One(one),
+            _ => Header::Unreadable,
+        }
+    }
+}
+
+/// `Authorization`.
+pub(super) fn authorization(request: &HttpRequest) -> Header<'_> {
+    single(request.headers(), header::AUTHORIZATION)
+}
+
+/// The query's `token`.
+pub(super) fn query_token(request: &HttpRequest) -> Found {
+    let pairs = request.query_string().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    // No name of ours needs encoding, but some client may encode it.
+    Found(pairs.filter(|(name, _)| decode(name) == TOKEN_PARAMETER).map(|(_, value)| decode(value)).collect())
+}
+
+/// The cookie [`TOKEN_COOKIE`]. Other cookies may hold any bytes.
+pub(super) fn cookie_token(request: &HttpRequest) -> Found {
+    let lines = request.headers().get_all(header::COOKIE).map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let mut found = Vec::new();
+    for line in lines {
+        let pairs = line.split(';').filter_map(|pair| pair.trim().split_once('='));
+        found.extend(pairs.filter(|(name, _)| *name == TOKEN_COOKIE).map(|(_, value)| unquoted(value).to_owned()));
+    }
+    Found(found)
+}
+
+fn unquoted(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
 
 /// The client's address by the rules of the operator's proxies; none for a bare Unix socket. What is not text in a
@@ -118,5 +161,38 @@ mod tests {
         assert_eq!(with(b"6.6.6.6, 203.0.113.9").as_deref(), Some("203.0.113.9"));
         assert_eq!(with(b"6.6.6.6, \xff"), None);
         assert_eq!(with(b"\xff, 203.0.113.9").as_deref(), Some("203.0.113.9"));
+    }
+
+    #[test]
+    fn tokens_are_found_in_query_and_cookies() {
+        let request = |query: &str, cookies: &[&str]| {
+            let request = TestRequest::with_uri(&format!("/sse{query}"));
+            cookies
+                .iter()
+                .fold(request, |request, line| request.append_header((header::COOKIE, *line)))
+                .to_http_request()
+        };
+        for (query, expected) in [
+            ("", Header::Absent),
+            ("?channel=a&token=x.y.z&from=now", Header::One("x.y.z")),
+            ("?token=x%2Ey.z", Header::One("x.y.z")),
+            ("?to%6ben=x", Header::One("x")),
+            ("?token", Header::One("")),
+            ("?token=x&token=x", Header::Unreadable),
+            ("?tokens=x&Token=y", Header::Absent),
+        ] {
+            assert_eq!(query_token(&request(query, &[])).as_header(), expected, "{query}");
+        }
+        for (cookies, expected) in [
+            (&[][..], Header::Absent),
+            (&["a=b; __Host-rillmark=x.y.z; c=d"], Header::One("x.y.z")),
+            (&["__Host-rillmark=\"x.y.z\""], Header::One("x.y.z")),
+            (&["a=b", "__Host-rillmark=x"], Header::One("x")),
+            (&["__Host-rillmark=x; __Host-rillmark=y"], Header::Unreadable),
+            (&["__Host-rillmark=x", "__Host-rillmark=y"], Header::Unreadable),
+            (&["__host-rillmark=x; rillmark=y; x__Host-rillmark=z"], Header::Absent),
+        ] {
+            assert_eq!(cookie_token(&request("", cookies)).as_header(), expected, "{cookies:?}");
+        }
     }
 }

@@ -19,7 +19,7 @@
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 
@@ -28,13 +28,13 @@ use super::{cors, facts};
 use crate::auth::{Auth, Caller};
 use crate::limits::{Limits, Standing};
 
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// Key and rate of a request that only backends may make.
 fn admit_backend(auth: &Auth, limits: &Limits, request: &HttpRequest) -> Result<Option<Standing>, Problem> {
     let address = facts::client_address(request, auth);
-    match auth.backend(facts::single(request.headers(), header::AUTHORIZATION), address) {
+    match auth.backend(facts::authorization(request), address) {
         Ok(caller) => Ok(limits.render_rate.check(caller)?),
         Err(unauthorized) => {
             limits.render_rate.check(address.map_or(Caller::Local, Caller::Address))?;
@@ -94,7 +94,7 @@ pub(super) fn rate_headers(standing: &Standing) -> [(HeaderName, HeaderValue); 2
 #[cfg(test)]
 mod tests {
     use actix_web::App;
-    use actix_web::http::StatusCode;
+    use actix_web::http::{StatusCode, header};
     use actix_web::middleware::from_fn;
     use actix_web::test::{TestRequest, init_service, try_call_service};
 

@@ -10,6 +10,7 @@ mod compress;
 mod context;
 mod cors;
 mod docs;
+mod door;
 mod exchange;
 mod facts;
 mod fixed;

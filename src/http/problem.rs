@@ -18,8 +18,8 @@ use serde::Serialize;
 
 use super::guard::rate_headers;
 use super::problem_kinds::{Kind, Row};
-use crate::auth::{Refusal, Unauthorized};
-use crate::limits::Denied;
+use crate::auth::{NotAllowed, Refusal, Unauthorized};
+use crate::limits::{Denied, TooMany};
 use crate::markdown::options::OptionError;
 
 /// The media type of a problem.
@@ -248,6 +248,18 @@ impl From<Unauthorized> for Problem {
     fn from(error: Unauthorized) -> Self {
         let challenge = HeaderValue::from_static("Bearer");
         Self::new(Kind::Unauthorized, error.to_string()).header(header::WWW_AUTHENTICATE, challenge)
+    }
+}
+
+impl From<NotAllowed> for Problem {
+    fn from(refusal: NotAllowed) -> Self {
+        Self::new(Kind::Forbidden, refusal.to_string())
+    }
+}
+
+impl From<TooMany> for Problem {
+    fn from(refusal: TooMany) -> Self {
+        Self::new(Kind::TooManyConnections, refusal.to_string()).retry_after(Duration::from_secs(1))
     }
 }
 

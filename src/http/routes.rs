@@ -4,17 +4,21 @@
 //! (`each_route_answers_its_methods_and_no_other`).
 //! **Source:** PROTOCOL of the service, "Tokens, keys, origins" (`RILLMARK_INTERNAL_LISTEN`); RFC 9110 §9.3, §15.5.6.
 
+use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpRequest, HttpResponse, Resource, web};
 
 use super::access_log::Watched;
+use super::door::{self, Needs};
 use super::frame::frame;
 use super::guard::{admit, screen};
 use super::problem::Problem;
 use super::problem_kinds::Kind;
 use super::{Http, docs, health, pages, problem_pages, render};
+use crate::auth::Auth;
+use crate::limits::Limits;
 
 /// Which listeners serve a route when there are internal ones. Without them, all serve all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +131,17 @@ fn resource(path: &'static str, allow: &'static str) -> Resource<impl Framed> {
 /// A path inside the frame whose `POST` costs: for callers with a key, from allowed pages, within their rate.
 fn costly(path: &'static str, allow: &'static str) -> Resource<impl Framed> {
     bare(path, allow).wrap(from_fn(admit)).wrap(from_fn(screen)).wrap(from_fn(frame))
+}
+
+/// A path of channels inside the frame, for who has what its methods need. `allow` ends in `OPTIONS`.
+#[allow(dead_code, reason = "until the routes of channels are served")]
+fn guarded(path: &'static str, allow: &'static str, needs: Needs) -> Resource<impl Framed> {
+    let methods = allow.strip_suffix(", OPTIONS").expect("every path answers OPTIONS");
+    let guard =
+        move |auth: web::Data<Auth>, limits: web::Data<Limits>, request: ServiceRequest, next: Next<BoxBody>| {
+            door::guard((needs, methods), (auth, limits), request, next)
+        };
+    bare(path, allow).wrap(from_fn(guard)).wrap(from_fn(screen)).wrap(from_fn(frame))
 }
 
 /// A path that answers `OPTIONS` and refuses every method it has no route for.

@@ -6,12 +6,18 @@
 mod admission;
 mod buckets;
 pub mod gate;
+mod places;
 pub mod rate;
 
 use std::time::Duration;
 
 pub use gate::{RenderGate, RenderLoad, RenderPermit};
+pub use places::{SubjectPlace, TooMany};
 pub use rate::{Policy, Rate, Standing};
+
+use crate::auth::{Caller, Subject};
+use places::Places;
+use rate::weight_of_bytes;
 
 /// Sources up to this many bytes are *small*: rendered where the request is read, in well under a millisecond. Longer
 /// ones are *large*: they run off the worker, and may not take the last place (see [`LimitsOptions::render_concurrency`]).
@@ -102,15 +108,55 @@ pub struct Limits {
     pub render_rate: Rate,
     /// Renders at once.
     pub render_gate: RenderGate,
+    /// Ops published per second and caller.
+    pub publish_rate: Rate,
+    /// Bytes published per second and caller.
+    pub publish_bytes_rate: Rate,
+    /// Subscriptions opened per second and caller.
+    pub subscribe_rate: Rate,
+    places: Places,
 }
 
 impl Limits {
     /// Takes the operator's settings; numbers below their least are taken as that.
     pub fn new(options: &LimitsOptions) -> Self {
-        let LimitsOptions { render_rate, burst_seconds, addresses_max, .. } = *options;
+        let rate = |name, per_second| Rate::new(name, per_second, options.burst_seconds, options.addresses_max);
+        let (bytes, burst, addresses) = (options.publish_bytes_rate, options.burst_seconds, options.addresses_max);
         Self {
-            render_rate: Rate::new("render", render_rate, burst_seconds, addresses_max),
+            render_rate: rate("render", options.render_rate),
             render_gate: RenderGate::new(options),
+            publish_rate: rate("publish", options.publish_rate),
+            publish_bytes_rate: Rate::of_bytes("publish-bytes", bytes, burst, addresses),
+            subscribe_rate: rate("subscribe", options.subscribe_rate),
+            places: Places::new(options.connections_per_subject_max),
         }
+    }
+
+    /// Counts a publish against `caller`. How it stands is told of its ops.
+    ///
+    /// # Errors
+    /// [`Denied`] where the rate of ops, or of bytes, is used up.
+    pub fn publish(&self, caller: Caller, ops: u32, bytes: usize) -> Result<Option<Standing>, Denied> {
+        let standing = self.publish_rate.check_n(caller, ops)?;
+        self.publish_bytes_rate.check_n(caller, weight_of_bytes(bytes))?;
+        Ok(standing)
+    }
+
+    /// Counts a publish against `caller` as soon as its rates allow it: who reads an open body reads it slower then, and
+    /// its sender feels that.
+    ///
+    /// # Cancel safety
+    /// Dropping the future keeps what was counted, at most this publish.
+    pub async fn publish_paced(&self, caller: Caller, ops: u32, bytes: usize) {
+        self.publish_rate.wait_for(caller, ops).await;
+        self.publish_bytes_rate.wait_for(caller, weight_of_bytes(bytes)).await;
+    }
+
+    /// A place for one more connection that stays open.
+    ///
+    /// # Errors
+    /// [`TooMany`] where the holder of the token has as many as it may.
+    pub fn subject_place(&self, subject: Option<Subject>) -> Result<SubjectPlace, TooMany> {
+        self.places.take(subject)
     }
 }

@@ -40,7 +40,13 @@ pub struct Policy {
     pub quota: u32,
     /// In how many seconds that many come back.
     pub window_seconds: u32,
+    /// How many bytes one of them is; none where they are not bytes.
+    pub bytes_each: Option<u32>,
 }
+
+/// How many bytes are counted as one in a rate of bytes: a step of the clock must not be shorter than it can tell, and a
+/// token of a few letters must not weigh much more than it is.
+const BYTES_EACH: u32 = 64;
 
 /// How a caller stands after being let through or refused, for the `RateLimit` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,13 +66,35 @@ impl Rate {
     pub fn new(name: &'static str, per_second: u32, burst_seconds: u32, addresses_max: usize) -> Self {
         Self::with_clock(name, per_second, burst_seconds, addresses_max, DefaultClock::default())
     }
+
+    /// The same of bytes: what is checked is weighed by [`weight_of_bytes`].
+    pub fn of_bytes(name: &'static str, per_second: u32, burst_seconds: u32, addresses_max: usize) -> Self {
+        let mut rate = Self::new(name, per_second.div_ceil(BYTES_EACH), burst_seconds, addresses_max);
+        rate.policy.bytes_each = Some(BYTES_EACH);
+        rate
+    }
+
+    /// Waits until `n` can be counted against `caller`, and counts them. More than a burst are counted in turns.
+    ///
+    /// # Cancel safety
+    /// Dropping the future keeps what was counted, at most `n`.
+    pub async fn wait_for(&self, caller: Caller, mut n: u32) {
+        let turn = self.policy.quota;
+        while n > 0 && turn > 0 {
+            match self.check_n(caller, n.min(turn)) {
+                Ok(_) => n = n.saturating_sub(turn),
+                Err(denied) => tokio::time::sleep(denied.retry_after).await,
+            }
+        }
+    }
 }
 
 impl<C: Clock> Rate<C> {
     /// As [`Rate::new`], by another clock.
     pub fn with_clock(name: &'static str, per_second: u32, burst_seconds: u32, addresses_max: usize, clock: C) -> Self {
         let window_seconds = burst_seconds.max(1);
-        let policy = Policy { name, quota: per_second.saturating_mul(window_seconds), window_seconds };
+        let quota = per_second.saturating_mul(window_seconds);
+        let policy = Policy { name, quota, window_seconds, bytes_each: None };
         let start = clock.now();
         let limits = NonZeroU32::new(per_second).zip(NonZeroU32::new(policy.quota));
         let limiter = limits.map(|(per_second, burst)| {
@@ -81,10 +109,21 @@ impl<C: Clock> Rate<C> {
     /// # Errors
     /// [`Denied`] where the caller's bucket is empty; nothing is counted then.
     pub fn check(&self, caller: Caller) -> Result<Option<Standing>, Denied> {
-        let Some(limiter) = &self.limiter else { return Ok(None) };
+        self.check_n(caller, 1)
+    }
+
+    /// Counts `n` against `caller`, all or none. More than a whole burst are counted as that, or they could never pass.
+    ///
+    /// # Errors
+    /// [`Denied`] where the caller's bucket does not hold as many; nothing is counted then.
+    pub fn check_n(&self, caller: Caller, n: u32) -> Result<Option<Standing>, Denied> {
+        let (Some(limiter), Some(n)) = (&self.limiter, NonZeroU32::new(n.min(self.policy.quota))) else {
+            return Ok(None);
+        };
         let now = limiter.clock().now();
         self.sweep(limiter, now);
-        match limiter.check_key(&caller) {
+        let counted = limiter.check_key_n(&caller, n).expect("no more than a burst is asked for");
+        match counted {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
                 let missing = u64::from(self.policy.quota.saturating_sub(remaining));
@@ -127,17 +166,31 @@ impl<C: Clock> fmt::Debug for Rate<C> {
     }
 }
 
+/// What bytes weigh in a rate of bytes: at least 1, if there are any.
+pub(super) fn weight_of_bytes(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(BYTES_EACH as usize)).unwrap_or(u32::MAX)
+}
+
+impl Policy {
+    /// A number of the policy as people count it.
+    fn shown(&self, n: u32) -> u64 {
+        u64::from(n) * u64::from(self.bytes_each.unwrap_or(1))
+    }
+}
+
 impl fmt::Display for Policy {
     /// The value of `RateLimit-Policy`: `"render";q=400;w=2`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\";q={};w={}", self.name, self.quota, self.window_seconds)
+        let unit = if self.bytes_each.is_some() { ";qu=\"content-bytes\"" } else { "" };
+        write!(f, "\"{}\";q={}{unit};w={}", self.name, self.shown(self.quota), self.window_seconds)
     }
 }
 
 impl fmt::Display for Standing {
     /// The value of `RateLimit`: `"render";r=399;t=1`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\";r={};t={}", self.policy.name, self.remaining, self.reset_seconds)
+        let remaining = self.policy.shown(self.remaining);
+        write!(f, "\"{}\";r={remaining};t={}", self.policy.name, self.reset_seconds)
     }
 }
 
@@ -218,6 +271,41 @@ mod tests {
         let (rate, _) = rate(0, 2, 10);
         assert!((0..10_000).all(|_| rate.check(address(1)) == Ok(None)));
         assert_eq!(rate.addresses(), 0);
+    }
+
+    #[test]
+    fn several_are_counted_all_or_none() {
+        let (rate, clock) = rate(10, 2, 10);
+        assert_eq!(rate.check_n(address(1), 15).unwrap().unwrap().remaining, 5);
+        let denied = rate.check_n(address(1), 15).unwrap_err();
+        assert_eq!(denied.retry_after, Duration::from_secs(1));
+        assert_eq!(rate.check_n(address(1), 5).unwrap().unwrap().remaining, 0, "the refused ones were not counted");
+        clock.advance(Duration::from_secs(2));
+        assert!(rate.check_n(address(1), 1_000).is_ok(), "more than a burst is a burst");
+        assert!(rate.check_n(address(1), 1).is_err());
+        assert_eq!(rate.check_n(address(1), 0), Ok(None));
+    }
+
+    #[test]
+    fn bytes_are_counted_in_steps_and_told_as_bytes() {
+        let rate = Rate::of_bytes("publish-bytes", 16 << 20, 2, 10);
+        assert_eq!(rate.policy.to_string(), r#""publish-bytes";q=33554432;qu="content-bytes";w=2"#);
+        for (bytes, weight) in [(0, 0), (1, 1), (64, 1), (65, 2), (1 << 20, 1 << 14), (usize::MAX, u32::MAX)] {
+            assert_eq!(weight_of_bytes(bytes), weight, "{bytes}");
+        }
+        let standing = rate.check_n(address(1), weight_of_bytes(1 << 20)).unwrap().unwrap();
+        assert!(standing.to_string().starts_with(r#""publish-bytes";r=325"#), "{standing}");
+        assert!(rate.check_n(address(1), weight_of_bytes(32 << 20)).is_err());
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_paced_by_the_rate() {
+        let rate = Rate::new("publish", 1_000, 1, 10);
+        let start = std::time::Instant::now();
+        rate.wait_for(address(1), 1_150).await;
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(140), "{took:?}");
+        assert!(rate.check_n(address(1), 900).is_err(), "what was waited for is counted");
     }
 
     #[test]
