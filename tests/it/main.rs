@@ -66,6 +66,8 @@ mod tidy;
 mod twin;
 /// Unix sockets.
 mod uds;
+/// The wire's vectors.
+mod vectors;
 /// A client that writes every byte itself.
 mod wire;
 /// What leaves the renderer, seen as a browser sees it.
