@@ -15,7 +15,8 @@ use actix_web::http::Method;
 use bytes::Bytes;
 
 use super::context::RequestContext;
-use super::exchange::Answering;
+use super::exchange::{Answering, Exchange};
+use super::ongoing::{Feed, Ongoing};
 use crate::telemetry::Metrics;
 
 /// The status that is logged where the client went away before there was an answer (as nginx has it).
@@ -69,7 +70,23 @@ impl Visit {
     pub(super) fn watch(mut self, status: u16, body: BoxBody) -> Watched {
         self.status = status;
         self.complete = matches!(body.size(), BodySize::None | BodySize::Sized(0));
-        Watched { visit: self, body, rest: Bytes::new() }
+        Watched { body, rest: Bytes::new(), visit: Some(self), feed: None }
+    }
+
+    /// The answer that goes on by itself, once the connection has written its head.
+    pub(super) fn hand_over(mut self, status: u16, body: BoxBody, feed: Box<dyn Feed>, exchange: Exchange) -> Watched {
+        self.status = status;
+        Watched { body, rest: Bytes::new(), visit: Some(self), feed: Some((exchange, feed)) }
+    }
+
+    /// So many bytes of the body have left.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.body_bytes += bytes as u64;
+    }
+
+    /// The last byte of the body has left.
+    pub(super) fn completed(&mut self) {
+        self.complete = true;
     }
 
     /// The method for labels: those that exist, so that a stranger cannot make up a label.
@@ -112,12 +129,14 @@ impl Drop for Visit {
 
 /// A body that counts its bytes and ends its visit when it is dropped. It goes out in slices: what the connection copies
 /// for a reader that takes nothing is one slice, however long the body is (CWE-770).
-#[derive(Debug)]
 pub(super) struct Watched {
-    visit: Visit,
     body: BoxBody,
     /// What the body gave and is not sent.
     rest: Bytes,
+    /// The visit; gone where the connection watches the answer.
+    visit: Option<Visit>,
+    /// What the connection is to go on with.
+    feed: Option<(Exchange, Box<dyn Feed>)>,
 }
 
 impl MessageBody for Watched {
@@ -128,21 +147,28 @@ impl MessageBody for Watched {
     }
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        if self.rest.is_empty() {
-            match ready!(Pin::new(&mut self.body).poll_next(cx)) {
-                Some(Ok(chunk)) => self.rest = chunk,
+        let Self { body, rest, visit, feed } = &mut *self;
+        if let Some((exchange, feed)) = feed.take()
+            && let Some(visit) = visit.take()
+        {
+            exchange.hand_over(Box::new(Ongoing::new(feed, visit)));
+        }
+        let Some(visit) = visit else { return Poll::Pending };
+        if rest.is_empty() {
+            match ready!(Pin::new(body).poll_next(cx)) {
+                Some(Ok(chunk)) => *rest = chunk,
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => {
-                    self.visit.complete = true;
+                    visit.completed();
                     return Poll::Ready(None);
                 }
             }
         }
-        let bytes = self.rest.len().min(SLICE_BYTES);
-        if self.visit.method != Method::HEAD {
-            self.visit.body_bytes += bytes as u64;
+        let bytes = rest.len().min(SLICE_BYTES);
+        if visit.method != Method::HEAD {
+            visit.sent(bytes);
         }
-        Poll::Ready(Some(Ok(self.rest.split_to(bytes))))
+        Poll::Ready(Some(Ok(rest.split_to(bytes))))
     }
 }
 
@@ -166,6 +192,43 @@ mod tests {
             sent.extend_from_slice(&slice);
         }
         assert_eq!(sent, long);
-        assert!(watched.visit.complete && watched.visit.body_bytes == long.len() as u64);
+        let visit = watched.visit.take().unwrap();
+        assert!(visit.complete && visit.body_bytes == long.len() as u64);
+    }
+
+    #[tokio::test]
+    async fn an_ongoing_answer_is_one_access_line() {
+        struct Nothing;
+        impl Feed for Nothing {
+            fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Bytes>> {
+                Poll::Ready(None)
+            }
+        }
+        let (metrics, exchange) = (Metrics::new(), Exchange::default());
+        let context = RequestContext { id: RequestId::make(), trace: None, client: None };
+        let answering = Some(exchange.begin());
+        let visit = Visit::new(metrics.clone(), context, Method::GET, "/x".to_owned(), "/x", answering);
+        let mut watched = visit.hand_over(200, BoxBody::new(()), Box::new(Nothing), exchange.clone());
+        for _ in 0..2 {
+            let next = poll_fn(|cx| Poll::Ready(Pin::new(&mut watched).poll_next(cx))).await;
+            assert!(next.is_pending(), "the dispatcher gets nothing");
+        }
+        let mut ongoing = exchange.take_over().unwrap();
+        assert!(exchange.take_over().is_none());
+        drop(watched);
+        assert!(!exchange.is_idle() && !metrics.text().contains("/x"), "it goes on");
+        ongoing.sent(700);
+        ongoing.sent(77);
+        ongoing.completed();
+        drop(ongoing);
+        assert!(exchange.is_idle());
+        let text = metrics.text();
+        for line in [
+            "rillmark_http_request_duration_seconds_count{method=\"GET\",route=\"/x\",status=\"2xx\"} 1",
+            "rillmark_http_response_bytes_total 777",
+            "rillmark_http_requests_in_flight 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}");
+        }
     }
 }

@@ -36,7 +36,8 @@ pub(super) fn compress(mut response: ServiceResponse<BoxBody>) -> ServiceRespons
 fn is_text(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.starts_with("text/")
+    // Events go out one by one, as they are.
+    kind.starts_with("text/") && kind != "text/event-stream"
         || kind.ends_with("+json")
         || matches!(kind, "application/json" | "application/javascript" | "image/svg+xml")
 }

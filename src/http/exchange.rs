@@ -1,23 +1,27 @@
 //! What a connection and the requests on it tell each other.
 //!
-//! The connection (in `server`) must know whether a request is being answered, since only then may it lie still; and
-//! whether the last answer was given before its request was read, since then it must linger. Both live on one worker
-//! thread, so the cells need no lock.
+//! The connection (in `server`) must know whether a request is being answered, since only then may it lie still; whether
+//! the last answer was given before its request was read, since then it must linger; and whether an answer goes on by
+//! itself, since then the connection writes it. Both live on one worker thread, so the cells need no lock.
 
 use std::cell::Cell;
+use std::fmt;
 use std::rc::Rc;
 
+use super::ongoing::Ongoing;
+
 /// A handle that the connection and its requests share.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Exchange {
     inner: Rc<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     begun: Cell<u64>,
     ended: Cell<u64>,
     unread: Cell<bool>,
+    ongoing: Cell<Option<Box<Ongoing>>>,
 }
 
 impl Exchange {
@@ -46,6 +50,28 @@ impl Exchange {
     /// Whether [`Exchange::leave_unread`] was called for the last request.
     pub fn is_unread(&self) -> bool {
         self.inner.unread.get()
+    }
+
+    /// The head of an answer is made; the connection writes what follows it.
+    pub(super) fn hand_over(&self, ongoing: Box<Ongoing>) {
+        self.inner.ongoing.set(Some(ongoing));
+    }
+
+    /// For tests of connections: this feed goes on.
+    #[cfg(test)]
+    pub fn hand_over_for_tests(&self, feed: Box<dyn super::Feed>) {
+        self.hand_over(Box::new(Ongoing::for_tests(feed)));
+    }
+
+    /// The answer that the connection has to go on with, once.
+    pub fn take_over(&self) -> Option<Box<Ongoing>> {
+        self.inner.ongoing.take()
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("begun", &self.begun()).field("idle", &self.is_idle()).finish_non_exhaustive()
     }
 }
 

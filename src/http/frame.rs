@@ -22,6 +22,7 @@ use super::access_log::{Visit, Watched};
 use super::compress::compress;
 use super::context::RequestContext;
 use super::exchange::Exchange;
+use super::ongoing::take_feed;
 use super::problem::{PROBLEM_TYPE, Problem};
 use super::problem_kinds::{KINDS, Kind};
 use super::routes::pattern_of;
@@ -69,12 +70,17 @@ pub(super) async fn frame<B: MessageBody + 'static>(
     });
     let mut response = compress(response);
     put_headers(&mut response, &context);
-    if let Some(exchange) = exchange.filter(|_| is_refusal(response.status()) && has_body(response.request())) {
+    if let Some(exchange) = exchange.as_ref().filter(|_| is_refusal(response.status()) && has_body(response.request()))
+    {
         // Read or not: who is refused may still be sending.
         exchange.leave_unread();
     }
     let status = response.status().as_u16();
-    Ok(response.map_body(|_, body| visit.watch(status, body)))
+    let feed = take_feed(response.response_mut());
+    Ok(response.map_body(|_, body| match feed.zip(exchange) {
+        Some((feed, exchange)) => visit.hand_over(status, body, feed, exchange),
+        None => visit.watch(status, body),
+    }))
 }
 
 /// A refusal, made by us or found in an answer.

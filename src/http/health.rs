@@ -1,10 +1,9 @@
 //! Liveness, readiness and metrics.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
+use tokio::sync::watch;
 
 use super::problem::Problem;
 use super::problem_kinds::Kind;
@@ -15,21 +14,48 @@ use crate::telemetry::metrics::TEXT_TYPE;
 /// When to ask again: by then a load balancer has another instance, or a restart a new one.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Whether the service still wants new work. A clone is a handle to the same switch.
-#[derive(Clone, Debug, Default)]
+/// Whether the service still wants new work, and whether it wants the old. A clone is a handle to the same switch.
+#[derive(Clone, Debug)]
 pub struct Readiness {
-    draining: Arc<AtomicBool>,
+    phase: watch::Sender<Phase>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Ready,
+    Draining,
+    Ending,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self { phase: watch::Sender::new(Phase::Ready) }
+    }
 }
 
 impl Readiness {
     /// From now on the service is not ready. There is no way back.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
+        self.phase.send_modify(|phase| *phase = Phase::Draining.max(*phase));
     }
 
     /// Whether [`Readiness::drain`] was called.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        *self.phase.borrow() >= Phase::Draining
+    }
+
+    /// From now on connections that wait for nothing in particular are to end.
+    pub fn end(&self) {
+        self.phase.send_modify(|phase| *phase = Phase::Ending);
+    }
+
+    /// Waits for [`Readiness::end`].
+    ///
+    /// # Cancel safety
+    /// It only waits.
+    pub async fn ending(&self) {
+        // The sender lives as long as we do.
+        let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Ending).await;
     }
 }
 

@@ -4,15 +4,19 @@
 //! connections that watch several channels need is made from it, the first time one asks.
 //!
 //! ```text
-//! data: {"type":"stream","stream":"a","ops":[…]}⏎⏎data: {"type":"stream","stream":"b","ops":[…],"id":"1f-7"}⏎id: 1f-7⏎⏎
-//!       ╰──────── frames()[0] ─────────────────╯        ╰──────── frames()[1] ────────────────────────────╯
-//! ╰─────────────────────────────── sse_without_id() ────────────────────────────────────────────────────────╯
+//! size⏎data: {"type":"stream","stream":"a","ops":[…]}⏎⏎data: {"type":"stream","stream":"b","ops":[…],"id":"1f-7"}⏎id: 1f-7⏎⏎ ⏎ heads
+//!            ╰──────── frames()[0] ─────────────────╯        ╰──────── frames()[1] ────────────────────────────╯
+//!      ╰─────────────────────────────── sse_without_id() ────────────────────────────────────────────────────────╯
 //! ```
+//!
+//! Around the events stands the framing of an HTTP chunk, and behind them the head of each frame as a WebSocket message:
+//! so both are written to a socket from this one buffer, as they are.
 //!
 //! **Invariant:** only the last frame of a tick or of a snapshot carries the id (`only_the_last_frame_commits`).
 //! **Invariant:** every form says the same (`every_form_of_a_tick_says_the_same`).
 //!
-//! **Source:** `openapi/protocol.md`, "Ids", "Server-Sent Events"; WHATWG HTML §9.2.
+//! **Source:** `openapi/protocol.md`, "Ids", "Server-Sent Events"; WHATWG HTML §9.2; RFC 9112 §7.1 (chunks); RFC 6455 §5.2
+//! (frames).
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -39,13 +43,26 @@ pub struct EncodedTick {
 /// The frames of a tick in one form. Clones share the bytes.
 #[derive(Clone, Debug)]
 pub struct EncodedFrames {
-    /// All events, ids included.
-    events: Bytes,
-    /// Where each frame's JSON stands in `events`.
-    frames: Box<[Range<usize>]>,
-    /// Where the `id:` line begins; the end of `events` where there is no frame.
+    /// The chunk, then the WebSocket heads. Empty where there is no frame.
+    all: Bytes,
+    /// Where the chunk ends.
+    chunk_end: usize,
+    /// Where the `id:` line begins.
     id_at: usize,
+    frames: Box<[Place]>,
 }
+
+/// Where the parts of a frame stand.
+#[derive(Clone, Debug)]
+struct Place {
+    json: Range<usize>,
+    /// The head of its WebSocket message.
+    head: Range<usize>,
+}
+
+/// The size of a chunk, in as many digits as any takes, and the line's end.
+const CHUNK_HEAD_BYTES: usize = 10;
+const CHUNK_TAIL: &str = "\r\n";
 
 impl EncodedTick {
     /// What leads from `from` to `to`: may be no frame at all.
@@ -94,8 +111,8 @@ impl EncodedTick {
     /// What it keeps in memory, in bytes, when both forms are made.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let frames = self.plain.frames.len() * size_of::<Range<usize>>();
-        size_of::<Self>() + 2 * (self.plain.events.len() + frames)
+        let frames = self.plain.frames.len() * size_of::<Place>();
+        size_of::<Self>() + 2 * (self.plain.all.len() + frames)
     }
 }
 
@@ -103,6 +120,7 @@ impl EncodedFrames {
     fn of(frames: &[Frame], to: Position, reset: Option<ResetReason>) -> Self {
         let hint = frames.iter().map(Frame::bytes_hint).sum();
         let mut out = Vec::with_capacity(hint);
+        out.extend_from_slice(&[0; CHUNK_HEAD_BYTES]);
         let mut places = Vec::with_capacity(frames.len());
         for (i, frame) in frames.iter().enumerate() {
             json::raw(&mut out, DATA);
@@ -113,55 +131,85 @@ impl EncodedFrames {
             json::raw(&mut out, if id.is_some() { "\n" } else { "\n\n" });
         }
         let id_at = out.len();
-        if !frames.is_empty() {
-            json::display(&mut out, format_args!("id: {to}\n\n"));
-        }
-        Self { events: out.into(), frames: places.into(), id_at }
+        json::display(&mut out, format_args!("id: {to}\n\n"));
+        Self::framed(out, places, id_at)
     }
 
     /// The same with the member `channel` put into every frame, right after its opening.
     fn with_channel(&self, channel: &ChannelName) -> Self {
         let mut member = Vec::new();
         frame::write_channel(&mut member, channel);
-        let mut out = Vec::with_capacity(self.events.len() + self.frames.len() * member.len());
+        let mut out = Vec::with_capacity(self.all.len() + self.frames.len() * member.len());
         let mut places = Vec::with_capacity(self.frames.len());
         let mut copied = 0;
-        for place in &self.frames {
+        for Place { json: place, .. } in &self.frames {
             let cut = place.start + OPENING.len();
             let start = out.len() + place.start - copied;
-            out.extend_from_slice(&self.events[copied..cut]);
+            out.extend_from_slice(&self.all[copied..cut]);
             out.extend_from_slice(&member);
-            out.extend_from_slice(&self.events[cut..place.end]);
+            out.extend_from_slice(&self.all[cut..place.end]);
             places.push(start..out.len());
             copied = place.end;
         }
         let id_at = out.len() + self.id_at - copied;
-        out.extend_from_slice(&self.events[copied..]);
-        Self { events: out.into(), frames: places.into(), id_at }
+        let events_end = self.chunk_end.saturating_sub(CHUNK_TAIL.len());
+        out.extend_from_slice(&self.all[copied..events_end]);
+        Self::framed(out, places, id_at)
+    }
+
+    /// Puts the framing around events that have [`CHUNK_HEAD_BYTES`] free before them.
+    fn framed(mut out: Vec<u8>, places: Vec<Range<usize>>, id_at: usize) -> Self {
+        if places.is_empty() {
+            return Self { all: Bytes::new(), chunk_end: 0, id_at: 0, frames: Box::default() };
+        }
+        let size = u32::try_from(out.len() - CHUNK_HEAD_BYTES).expect("what a channel keeps is far below 4 GiB");
+        out[..CHUNK_HEAD_BYTES].copy_from_slice(format!("{size:08X}\r\n").as_bytes());
+        json::raw(&mut out, CHUNK_TAIL);
+        let chunk_end = out.len();
+        let frames = places.into_iter().map(|json| {
+            let start = out.len();
+            write_text_head(&mut out, json.len());
+            Place { json, head: start..out.len() }
+        });
+        let frames = frames.collect();
+        Self { all: out.into(), chunk_end, id_at, frames }
     }
 
     /// All frames as SSE events, the last with the `id:` of this channel. Empty where there is no frame.
     #[must_use]
     pub fn sse(&self) -> Bytes {
-        self.events.clone()
+        let Some(events_end) = self.chunk_end.checked_sub(CHUNK_TAIL.len()) else { return Bytes::new() };
+        self.all.slice(CHUNK_HEAD_BYTES..events_end)
     }
 
-    /// The same without the last event's `id:` line and end: a connection that watches several channels writes
+    /// [`EncodedFrames::sse`] as one chunk of an HTTP/1.1 body. Empty where there is no frame.
+    #[must_use]
+    pub fn sse_chunk(&self) -> Bytes {
+        self.all.slice(..self.chunk_end)
+    }
+
+    /// [`EncodedFrames::sse`] without the last event's `id:` line and end: a connection that watches several channels writes
     /// `id: POSITIONS⏎⏎` itself. Empty where there is no frame, and then nothing may follow.
     #[must_use]
     pub fn sse_without_id(&self) -> Bytes {
-        self.events.slice(..self.id_at)
+        if self.is_empty() { Bytes::new() } else { self.all.slice(CHUNK_HEAD_BYTES..self.id_at) }
+    }
+
+    /// The head of a frame's WebSocket message, by its place in the tick; [`EncodedFrames::get`] gives what follows it.
+    #[must_use]
+    pub fn websocket_head(&self, index: usize) -> Option<Bytes> {
+        self.frames.get(index).map(|place| self.all.slice(place.head.clone()))
     }
 
     /// The JSON of each frame, in order; the bytes are shared.
     pub fn json(&self) -> impl ExactSizeIterator<Item = Bytes> + '_ {
-        self.frames.iter().map(|place| self.events.slice(place.clone()))
+        self.frames.iter().map(|place| self.all.slice(place.json.clone()))
     }
 
     /// The JSON of one frame, by its place in the tick.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Bytes> {
-        self.frames.get(index).map(|place| self.events.slice(place.clone()))
+        self.frames.get(index).map(|place| self.all.slice(place.json.clone()))
     }
 
     /// How many frames there are.
@@ -174,6 +222,22 @@ impl EncodedFrames {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
+    }
+}
+
+/// The head of an unfragmented text message of so many bytes, from a server.
+fn write_text_head(out: &mut Vec<u8>, bytes: usize) {
+    const TEXT: u8 = 0x81;
+    match (u8::try_from(bytes), u16::try_from(bytes)) {
+        (Ok(short @ ..=125), _) => out.extend_from_slice(&[TEXT, short]),
+        (_, Ok(medium)) => {
+            out.extend_from_slice(&[TEXT, 126]);
+            out.extend_from_slice(&medium.to_be_bytes());
+        }
+        _ => {
+            out.extend_from_slice(&[TEXT, 127]);
+            out.extend_from_slice(&(bytes as u64).to_be_bytes());
+        }
     }
 }
 
@@ -219,6 +283,7 @@ mod tests {
         let tick = tick(&[]);
         for frames in [tick.plain(), tick.with_channel()] {
             assert!(frames.is_empty() && frames.sse().is_empty() && frames.sse_without_id().is_empty());
+            assert!(frames.sse_chunk().is_empty() && frames.websocket_head(0).is_none());
             assert_eq!((frames.len(), frames.json().len(), frames.get(0)), (0, 0, None));
         }
     }
@@ -240,6 +305,42 @@ mod tests {
         let epoch = members(&encode(Some(ResetReason::Epoch)));
         assert_eq!(epoch, [(Value::Bool(true), Value::from("epoch"), Value::Null), last]);
         assert_eq!(encode(None).from(), None);
+    }
+
+    /// For texts around each length at which the head of a message grows.
+    #[test]
+    fn chunk_and_heads_frame_the_events_of_each_form() {
+        for bytes in (0..140).chain([65_300, 65_400, 65_500, 65_600]) {
+            let frames = [frame("a", &"x".repeat(bytes)), frame("b", "y")];
+            let tick = tick(&frames);
+            for form in [tick.plain(), tick.with_channel()] {
+                let chunk = form.sse_chunk();
+                let (size, rest) = chunk.split_at(CHUNK_HEAD_BYTES);
+                let size = str::from_utf8(size).unwrap().strip_suffix("\r\n").unwrap();
+                assert_eq!(usize::from_str_radix(size, 16).unwrap(), form.sse().len());
+                assert_eq!(rest, [&form.sse()[..], b"\r\n"].concat());
+                assert_eq!(form.sse(), [&form.sse_without_id()[..], b"id: 1f-7\n\n"].concat());
+                for (i, json) in form.json().enumerate() {
+                    let head = form.websocket_head(i).unwrap();
+                    let (told, wide) = match head[1] {
+                        126 => (usize::from(u16::from_be_bytes([head[2], head[3]])), 4),
+                        127 => (usize::try_from(u64::from_be_bytes(head[2..].try_into().unwrap())).unwrap(), 10),
+                        short => (usize::from(short), 2),
+                    };
+                    assert_eq!((head[0], told, head.len()), (0x81, json.len(), wide));
+                    assert_eq!(
+                        wide,
+                        if json.len() < 126 {
+                            2
+                        } else if json.len() < 65_536 {
+                            4
+                        } else {
+                            10
+                        }
+                    );
+                }
+            }
+        }
     }
 
     proptest! {

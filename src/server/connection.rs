@@ -35,7 +35,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::refusal::{Bare, tell};
-use super::slots::Slot;
 use crate::http::{Exchange, Kind, Problem};
 use crate::telemetry::Metrics;
 
@@ -71,7 +70,6 @@ pub(super) struct Connection<T> {
     /// What is still to be written in place of the dispatcher's last bytes.
     last_words: Option<Bytes>,
     linger: Option<Pin<Box<Sleep>>>,
-    _slot: Slot,
 }
 
 /// The deadline of a connection that is not answering.
@@ -92,10 +90,15 @@ struct Stall {
 
 impl<T> Connection<T> {
     /// `peer`: who connected, for the log; `None` over a Unix socket.
-    pub(super) fn new(io: T, peer: Option<SocketAddr>, times: Times, metrics: Metrics, slot: Slot) -> Self {
+    pub(super) fn new(io: T, peer: Option<SocketAddr>, times: Times, metrics: Metrics) -> Self {
         let exchange = Exchange::default();
         let rest = Rest { timer: Box::pin(tokio::time::sleep(times.head)), begun: 0, in_head: false };
-        Self { io, peer, exchange, times, metrics, rest, stall: None, last_words: None, linger: None, _slot: slot }
+        Self { io, peer, exchange, times, metrics, rest, stall: None, last_words: None, linger: None }
+    }
+
+    /// The socket alone.
+    pub(super) fn into_io(self) -> T {
+        self.io
     }
 
     /// What this connection and its requests tell each other.

@@ -1,8 +1,8 @@
 //! Composition: sockets, workers, the order of a shutdown.
 //!
 //! [`Server::bind`] binds every socket and fails if one cannot be; [`Server::run_until`] serves until its future is
-//! ready, then drains: not ready → a short delay, in which load balancers notice → no new connections, idle ones
-//! closed → running answers finish → at the deadline whatever is left is cut off.
+//! ready, then drains: not ready → a short delay, in which load balancers notice → answers that go on end → no new
+//! connections, idle ones closed → running answers finish → at the deadline whatever is left is cut off.
 //!
 //! **Invariant:** the drain ends by its deadline (`the_drain_cuts_off_what_outlasts_its_deadline`), and what was begun
 //! in time is answered (`a_request_that_runs_when_the_signal_comes_is_answered`).
@@ -10,7 +10,10 @@
 pub mod listen;
 
 mod connection;
+mod courier;
 mod descriptors;
+mod held;
+mod open;
 mod refusal;
 mod slots;
 mod socket;
@@ -31,6 +34,7 @@ use crate::limits::{Limits, LimitsOptions};
 use crate::oplog::LogOptions;
 use crate::telemetry::Metrics;
 
+use open::Opened;
 use slots::Slots;
 use socket::Bound;
 use workers::{Kit, assemble};
@@ -155,13 +159,15 @@ impl Server {
         let Self { http, readiness, public, internal, slots, metrics, options } = self;
         descriptors::warn_if_few(options.connections_max);
         let alone = internal.is_empty();
+        let opened = Opened::default();
         let mut files = Vec::new();
         let mut servers = Vec::new();
         for (surface, sockets) in [(Surface::Public, public), (Surface::Internal, internal)] {
             if sockets.is_empty() {
                 continue;
             }
-            let kit = Kit { http: http.clone(), slots: slots.clone(), metrics: metrics.clone(), surface, alone };
+            let (slots, opened, metrics) = (slots.clone(), opened.clone(), metrics.clone());
+            let kit = Kit { http: http.clone(), slots, opened, metrics, surface, alone };
             servers.push(assemble(kit, sockets, &options, &mut files)?);
         }
         let handles: Vec<ServerHandle> = servers.iter().map(actix_server::Server::handle).collect();
@@ -179,6 +185,9 @@ impl Server {
                 _ = &mut serving => return,
                 () = tokio::time::sleep(delay) => {}
             }
+            readiness.end();
+            // The workers' own count knows nothing of answers that go on.
+            opened.none().await;
             for handle in &handles {
                 // The stop is under way when the call returns; the future is only about its end.
                 drop(handle.stop(true));

@@ -17,7 +17,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::ServerOptions;
-use super::connection::{Connection, Times, turn_away};
+use super::connection::{Times, turn_away};
+use super::held::Held;
+use super::open::Opened;
 use super::slots::Slots;
 use super::socket::{Bound, SocketFile};
 use crate::http::{Exchange, Http, Surface};
@@ -28,6 +30,7 @@ use crate::telemetry::Metrics;
 pub(super) struct Kit {
     pub(super) http: Http,
     pub(super) slots: Slots,
+    pub(super) opened: Opened,
     pub(super) metrics: Metrics,
     pub(super) surface: Surface,
     pub(super) alone: bool,
@@ -88,9 +91,12 @@ impl Kit {
         io: T,
         peer: Option<SocketAddr>,
         times: Times,
-    ) -> Result<(Connection<T>, Option<SocketAddr>), DispatchError> {
+    ) -> Result<(Held<T>, Option<SocketAddr>), DispatchError> {
         match self.slots.take(peer.map(|peer| peer.ip())) {
-            Some(slot) => Ok((Connection::new(io, peer, times, self.metrics.clone(), slot), peer)),
+            Some(slot) => {
+                let (metrics, opened) = (self.metrics.clone(), self.opened.clone());
+                Ok((Held::new(io, peer, times, metrics, slot, opened), peer))
+            }
             None => {
                 turn_away(io, peer, self.metrics.clone()).await;
                 Err(DispatchError::Io(io::ErrorKind::QuotaExceeded.into()))
@@ -103,7 +109,7 @@ impl Kit {
         &self,
         draining: GracefulShutdownSignal,
     ) -> impl ServiceFactory<
-        (Connection<T>, Option<SocketAddr>),
+        (Held<T>, Option<SocketAddr>),
         Config = (),
         Response = (),
         Error = DispatchError,
@@ -124,7 +130,7 @@ impl Kit {
             .client_disconnect_timeout(Duration::ZERO)
             // A client that has closed its half has gone: its request is dropped at once.
             .h1_allow_half_closed(false)
-            .on_connect_ext(|connection: &Connection<T>, extensions| {
+            .on_connect_ext(|connection: &Held<T>, extensions| {
                 extensions.insert::<Exchange>(connection.exchange().clone());
             })
             .h1(map_config(app, |()| AppConfig::default()))

@@ -1,0 +1,260 @@
+//! A connection whose answer goes on: the socket, what is still to be written to it, and nothing else.
+//!
+//! When the head of such an answer is written, the [connection](super::connection) gives its socket to a [`Courier`],
+//! and the dispatcher over it ends. From then on the courier alone reads and writes:
+//!
+//! ```text
+//!           ┌─ nothing taken for `write`: cut off
+//!  open ────┤─ the client closes its half or resets: gone
+//!           └─ the feed's last byte is written ──▶ closing (our half is closed; what still comes is thrown away)
+//!                                                   └─ the client closes too, or LINGER is over
+//! ```
+//!
+//! The feed is asked for more only when little is left to write, so a reader that takes nothing costs the few bytes that
+//! it was about to be sent, and those are shared with the others (CWE-770).
+//!
+//! **Invariant:** a reader that takes nothing is cut off in time, one that drips too
+//! (`a_subscriber_that_never_reads_is_cut_off`, `a_subscriber_that_drips_is_cut_off`); while it takes nothing the feed is
+//! not asked (`a_feed_is_asked_only_when_there_is_room`).
+//! **Source:** RFC 9112 §9.6 (closing in stages).
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use super::open::Open;
+use super::slots::Slot;
+use crate::http::Ongoing;
+
+/// How long the client has to close its half after we have closed ours.
+const LINGER: Duration = Duration::from_secs(2);
+/// How many write timeouts a client has to take [`DRIP_BYTES_MIN`].
+const DRIP_WINDOWS: u32 = 6;
+/// What a client must take within that time: about 1 KiB/s by default, slower than any line in use.
+const DRIP_BYTES_MIN: usize = 64 * 1024;
+/// The feed is asked for more while less than this is left to write.
+const AHEAD_BYTES: usize = 16 * 1024;
+/// And while fewer pieces than this are.
+const AHEAD_PIECES: usize = 16;
+/// Room that a connection keeps while it waits.
+const IDLE_PIECES: usize = 4;
+/// Read at once.
+const READ_BYTES: usize = 8 * 1024;
+
+/// A socket and the answer that it carries. A future that is ready when the connection is over.
+pub(super) struct Courier<T> {
+    io: T,
+    ongoing: Box<Ongoing>,
+    /// What is to be written, in order.
+    out: VecDeque<Bytes>,
+    state: State,
+    /// Runs while the client takes nothing, or while we wait for it to close.
+    timer: Option<Box<Stall>>,
+    write: Duration,
+    _slot: Slot,
+    _open: Open,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The feed may have more.
+    Open,
+    /// The feed has said its last.
+    Last,
+    /// All is written, and our half is being closed or is closed.
+    Closing,
+}
+
+/// The time that a client has, and what it did with it.
+#[derive(Debug)]
+struct Stall {
+    sleep: Pin<Box<Sleep>>,
+    /// When something was taken last.
+    last: Instant,
+    /// Taken since then.
+    since: Instant,
+    taken: usize,
+}
+
+/// The connection is over.
+#[derive(Debug)]
+struct Over;
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Courier<T> {
+    /// `write`: how long a client may take nothing.
+    pub(super) fn new(io: T, ongoing: Box<Ongoing>, write: Duration, slot: Slot, open: Open) -> Self {
+        let (out, state) = (VecDeque::new(), State::Open);
+        Self { io, ongoing, out, state, timer: None, write, _slot: slot, _open: open }
+    }
+
+    /// Reads what the client sends while the feed has room for it. Ready when it will send no more.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Over> {
+        let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
+        while self.state == State::Closing || self.ongoing.feed().has_room() {
+            let mut buffer = ReadBuf::uninit(&mut space);
+            match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                _ => return Poll::Ready(Over),
+            }
+            if self.state == State::Open {
+                self.ongoing.feed().receive(buffer.filled());
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Asks the feed for more while there is room ahead.
+    fn fill(&mut self, cx: &mut Context<'_>) {
+        let mut ahead: usize = self.out.iter().map(Bytes::len).sum();
+        while self.state == State::Open && ahead < AHEAD_BYTES && self.out.len() < AHEAD_PIECES {
+            match self.ongoing.feed().poll_next(cx) {
+                Poll::Pending => return,
+                Poll::Ready(None) => self.state = State::Last,
+                Poll::Ready(Some(bytes)) => {
+                    ahead += bytes.len();
+                    if !bytes.is_empty() {
+                        self.out.push_back(bytes);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes what there is. Pending when the client takes no more for now.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Over>> {
+        while let Some(first) = self.out.front() {
+            let outcome = match self.out.len() {
+                1 => Pin::new(&mut self.io).poll_write(cx, first),
+                _ => {
+                    let mut slices = [std::io::IoSlice::new(&[]); AHEAD_PIECES];
+                    let pieces = self.out.iter().zip(&mut slices);
+                    let pieces = pieces.map(|(piece, slice)| *slice = std::io::IoSlice::new(piece)).count();
+                    Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..pieces])
+                }
+            };
+            match outcome {
+                Poll::Pending => return self.poll_stall(cx).map(Err),
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(Err(Over)),
+            }
+            if let Poll::Ready(Ok(written)) = outcome {
+                self.took(written);
+            }
+        }
+        self.timer = None;
+        Poll::Ready(Ok(()))
+    }
+
+    /// The client's side has taken so many bytes.
+    fn took(&mut self, mut bytes: usize) {
+        self.ongoing.sent(bytes);
+        if let Some(stall) = &mut self.timer {
+            stall.taken += bytes;
+            stall.last = Instant::now();
+        }
+        while let Some(first) = self.out.front_mut() {
+            if bytes < first.len() {
+                first.advance(bytes);
+                return;
+            }
+            bytes -= first.len();
+            self.out.pop_front();
+        }
+        if self.out.capacity() > IDLE_PIECES {
+            self.out = VecDeque::new();
+        }
+    }
+
+    /// The client takes nothing at the moment. Ready when that has been so for too long, or it took too little.
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Over> {
+        let write = self.write;
+        let stall = self.timer.get_or_insert_with(|| Box::new(Stall::new(write)));
+        while stall.sleep.as_mut().poll(cx).is_ready() {
+            let Some(next) = stall.next(Instant::now(), write) else { return Poll::Ready(Over) };
+            stall.sleep.as_mut().reset(next);
+        }
+        Poll::Pending
+    }
+
+    /// Closes our half and waits for the client to close its own, so that nothing written is lost to a reset.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.state == State::Last {
+            self.ongoing.completed();
+            self.state = State::Closing;
+            self.timer = Some(Box::new(Stall::new(LINGER)));
+        }
+        match Pin::new(&mut self.io).poll_shutdown(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
+            Poll::Pending => {}
+        }
+        if self.poll_read(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.timer.as_mut().map_or(Poll::Ready(()), |stall| stall.sleep.as_mut().poll(cx))
+    }
+}
+
+impl Stall {
+    fn new(time: Duration) -> Self {
+        let now = Instant::now();
+        Self { sleep: Box::pin(tokio::time::sleep_until(now + time)), last: now, since: now, taken: 0 }
+    }
+
+    /// When to look again. `None`: nothing was taken for the write timeout, or too little in [`DRIP_WINDOWS`] of them.
+    fn next(&mut self, now: Instant, write: Duration) -> Option<Instant> {
+        if now >= self.last + write {
+            return None;
+        }
+        if now >= self.since + write * DRIP_WINDOWS {
+            if self.taken < DRIP_BYTES_MIN {
+                return None;
+            }
+            (self.since, self.taken) = (now, 0);
+        }
+        Some((self.last + write).min(self.since + write * DRIP_WINDOWS))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Future for Courier<T> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        while this.state != State::Closing {
+            let had_room = this.ongoing.feed().has_room();
+            if this.poll_read(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            this.fill(cx);
+            let idle = this.out.is_empty();
+            match this.poll_write(cx) {
+                Poll::Pending => {
+                    // What it sends may matter although it takes nothing.
+                    if !had_room && this.ongoing.feed().has_room() {
+                        continue;
+                    }
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(Over)) => return Poll::Ready(()),
+                Poll::Ready(Ok(())) => {}
+            }
+            match this.state {
+                State::Open if idle && (had_room || !this.ongoing.feed().has_room()) => return Poll::Pending,
+                State::Open => {}
+                State::Last | State::Closing => break,
+            }
+        }
+        this.poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests;

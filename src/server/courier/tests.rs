@@ -1,0 +1,190 @@
+//! Couriers over a pipe that holds little, with a clock that is moved.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::time::{advance, timeout};
+
+use super::*;
+use crate::http::Feed;
+use crate::server::open::Opened;
+use crate::server::slots::Slots;
+use crate::telemetry::Metrics;
+
+const WRITE: Duration = Duration::from_secs(10);
+
+/// Gives pieces of this size, so many, or without end; keeps what it is told.
+#[derive(Clone)]
+struct Pieces {
+    bytes: usize,
+    left: Rc<Cell<usize>>,
+    asked: Rc<Cell<usize>>,
+    told: Rc<RefCell<Vec<u8>>>,
+    room: Rc<Cell<bool>>,
+}
+
+impl Pieces {
+    fn new(bytes: usize, left: usize) -> Self {
+        let room = Rc::new(Cell::new(true));
+        Self { bytes, left: Rc::new(Cell::new(left)), asked: Rc::default(), told: Rc::default(), room }
+    }
+}
+
+impl Feed for Pieces {
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.asked.set(self.asked.get() + 1);
+        match self.left.get() {
+            0 => Poll::Ready(None),
+            usize::MAX => Poll::Pending,
+            left => {
+                self.left.set(left - 1);
+                Poll::Ready(Some(vec![b'x'; self.bytes].into()))
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.room.get()
+    }
+
+    fn receive(&mut self, bytes: &[u8]) {
+        self.told.borrow_mut().extend_from_slice(bytes);
+    }
+}
+
+/// A courier of this feed, and the client's end of its pipe, which holds 1 KiB.
+fn start(pieces: &Pieces) -> (DuplexStream, JoinHandle<()>) {
+    let (client, io) = duplex(1024);
+    let slot = Slots::new(9, 9, Vec::new(), Metrics::new()).take(None).unwrap();
+    let ongoing = Box::new(Ongoing::for_tests(Box::new(pieces.clone())));
+    let courier = Courier::new(io, ongoing, WRITE, slot, Opened::default().open());
+    (client, spawn_local(courier))
+}
+
+async fn locally(test: impl Future<Output = ()>) {
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_is_written_and_then_the_half_is_closed() {
+    locally(async {
+        let pieces = Pieces::new(3000, 7);
+        let (mut client, courier) = start(&pieces);
+        let mut read = Vec::new();
+        client.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read.len(), 21_000);
+        assert!(!courier.is_finished(), "it waits for the client to close");
+        client.write_all(b"still here").await.unwrap();
+        drop(client);
+        courier.await.unwrap();
+        assert_eq!(*pieces.told.borrow(), b"", "what comes after the end is thrown away");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_close_is_not_waited_for() {
+    locally(async {
+        let (mut client, courier) = start(&Pieces::new(10, 1));
+        client.read_to_end(&mut Vec::new()).await.unwrap();
+        timeout(LINGER + Duration::from_millis(10), courier).await.unwrap().unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_is_asked_only_when_there_is_room() {
+    locally(async {
+        let pieces = Pieces::new(2048, 1_000_000);
+        let (mut client, courier) = start(&pieces);
+        advance(Duration::from_secs(5)).await;
+        assert_eq!(pieces.asked.get(), AHEAD_BYTES / 2048, "no more than lies ahead");
+        let mut some = vec![0; 100 * 1024];
+        client.read_exact(&mut some).await.unwrap();
+        let pieces_read = some.len() / 2048;
+        assert!((pieces_read..=pieces_read + AHEAD_BYTES / 2048 + 1).contains(&pieces.asked.get()));
+        courier.abort();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_never_reads_is_cut_off() {
+    locally(async {
+        let (mut client, courier) = start(&Pieces::new(4000, 1_000_000));
+        let began = Instant::now();
+        tokio::time::sleep(WRITE / 2).await;
+        client.read_exact(&mut [0; 3000]).await.unwrap();
+        courier.await.unwrap();
+        assert_eq!(began.elapsed().as_millis(), (WRITE * 3 / 2).as_millis(), "counted from the last byte taken");
+    })
+    .await;
+}
+
+/// A little in every window, but too little in all.
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_drips_is_cut_off() {
+    locally(async {
+        for (bytes, kept) in [(8 * 1024, false), (12 * 1024, true)] {
+            let (mut client, courier) = start(&Pieces::new(4000, 1_000_000));
+            for _ in 0..20 {
+                // Less than nothing for a moment, in each window.
+                tokio::time::sleep(WRITE - Duration::from_millis(100)).await;
+                if client.read_exact(&mut vec![0; bytes]).await.is_err() {
+                    break;
+                }
+            }
+            assert_eq!(!courier.is_finished(), kept, "{bytes}");
+            courier.abort();
+        }
+    })
+    .await;
+}
+
+/// Half a window without a byte, many times over: as a busy reader may, who then takes all.
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_stops_now_and_then_is_kept() {
+    locally(async {
+        let pieces = Pieces::new(5000, 60);
+        let (mut client, courier) = start(&pieces);
+        for _ in 0..30 {
+            tokio::time::sleep(WRITE / 2).await;
+            client.read_exact(&mut [0; 10_000]).await.unwrap();
+        }
+        client.read_to_end(&mut Vec::new()).await.unwrap();
+        drop(client);
+        courier.await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_gone_ends_it_at_once() {
+    locally(async {
+        let (client, courier) = start(&Pieces::new(1, usize::MAX));
+        tokio::task::yield_now().await;
+        drop(client);
+        courier.await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_client_says_is_read_only_when_there_is_room() {
+    locally(async {
+        let pieces = Pieces::new(1, usize::MAX);
+        pieces.room.set(false);
+        let (mut client, courier) = start(&pieces);
+        assert!(timeout(WRITE, client.write_all(&[b'y'; 5000])).await.is_err(), "the pipe is full");
+        assert_eq!(*pieces.told.borrow(), b"");
+        courier.abort();
+        pieces.room.set(true);
+        let (mut client, _courier) = start(&pieces);
+        client.write_all(&[b'y'; 5000]).await.unwrap();
+        tokio::task::yield_now().await;
+        assert_eq!(pieces.told.borrow().len(), 5000);
+    })
+    .await;
+}
