@@ -18,6 +18,8 @@ mod cli;
 mod commonmark;
 /// Sources for tests that compare.
 mod corpus;
+/// Streams for djust's own client.
+mod djust;
 /// A page that follows a growing document holds its view.
 mod growing;
 /// Abuse, each with its CWE.
