@@ -1,5 +1,6 @@
-# Rillmark as an image: `docker build -t rillmark .` (or buildah, podman). Run it with at least one API key:
-#   docker run --read-only --cap-drop all -p 8700:8700 -e RILLMARK_API_KEYS=… rillmark
+# Rillmark as an image: `docker build -t rillmark .` (or buildah, podman). It listens on every address, so it wants an
+# API key for backends and a secret for browsers' tokens, and ends with 78 without either:
+#   docker run --read-only --cap-drop all -p 8700:8700 -e RILLMARK_API_KEYS=… -e RILLMARK_TOKEN_SECRET=… rillmark
 
 FROM docker.io/library/rust:1.95-slim-bookworm AS build
 # `dist` optimises over all crates; `release` builds in less time.

@@ -8,7 +8,7 @@
 //! | `markdown` | source → safe HTML. Total: every input gives HTML. No I/O, no clock |
 //! | `protocol` | what travels: names, ids, ops, batches, entries, frames, ticks, controls. No I/O, no clock |
 //! | `telemetry` | metric handles, span and field names, log set-up |
-//! | `auth` | API key → who may call; keyless mode's checks |
+//! | `auth` | API key or token → `Pass`: who may do what where, until when; keyless mode's checks |
 //! | `limits` | rates, concurrency, bytes in flight: `Permit` or `Denied { retry_after }` |
 //! | `oplog` | the log of each channel: entries in, positions out; checkpoints, trimming |
 //! | `channel` | channels: publish → entries; entries → ticks; subscribers, idle runs, retention |
@@ -16,7 +16,7 @@
 //! | `http` | routes, extractors, thin handlers, problems |
 //! | `server` | composition: bind, `local_addrs()`, `run_until(shutdown)` |
 //! | `config` | environment, flags, file → `Settings` (as written) → `Config` (checked); sole reader of the environment |
-//! | `cli` | `rillmark`, `render`, `config`, `healthcheck`; `main.rs` only calls it |
+//! | `cli` | `rillmark`, `render`, `token`, `config`, `healthcheck`; `main.rs` only calls it |
 
 #[cfg(feature = "server")]
 pub mod auth;

@@ -1,4 +1,4 @@
-//! The command line: `rillmark` alone serves; `render`, `config`, `healthcheck` and `openapi` help around it.
+//! The command line: `rillmark` alone serves; `render`, `token`, `config`, `healthcheck` and `openapi` help around it.
 //!
 //! Exit codes: 0 done; 1 it failed, and standard error says why; 2 the command line is wrong; 78 the settings are.
 //!
@@ -12,6 +12,7 @@ mod out;
 mod render;
 mod serve;
 mod settings;
+mod token;
 
 use std::process::ExitCode;
 
@@ -78,6 +79,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         None => serve::run(&read_settings(matches)),
         Some(("openapi", _)) => Ok(out::say(&OPENAPI_DOCUMENT)),
         Some(("render", render)) => render::run(render, &read_settings(matches)),
+        Some(("token", token)) => token::run(token, &read_settings(matches)),
         Some(("config", config)) => settings::run(config, &read_settings(matches)),
         Some(("healthcheck", check)) => healthcheck::run(check, &read_settings(matches)),
         Some((name, _)) => unreachable!("the parser knows no command {name}"),
@@ -99,6 +101,7 @@ fn command() -> Command {
         .disable_help_subcommand(true)
         .args(setting_args(|_| true))
         .subcommand(render::command())
+        .subcommand(token::command())
         .subcommand(settings::command())
         .subcommand(healthcheck::command())
         .subcommand(Command::new("openapi").about("Print the API document, as the service serves it at /openapi.json"))

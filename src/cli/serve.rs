@@ -16,7 +16,11 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     for warning in &settings.warnings {
         tracing::warn!(setting = warning.place, "{}", warning.fault);
     }
-    let keys = config.options.auth.api_keys.len();
+    let auth = &config.options.auth;
+    let (keys, secrets) = (auth.api_keys.len(), auth.token_secrets.len());
+    if keys == 0 && secrets > 0 {
+        tracing::warn!("there is a token secret and no API key: nobody can render, nor publish without a token");
+    }
     // The workers have threads of their own; this one only waits.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| cannot_serve(&error))?;
@@ -24,7 +28,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         let shutdown = terminated().map_err(|error| cannot_serve(&error))?;
         let server = Server::bind(config.options).map_err(|error| Failure::Other(error.to_string()))?;
         for address in server.local_addrs() {
-            tracing::info!(%address, api_keys = keys, version = env!("CARGO_PKG_VERSION"), "listening");
+            tracing::info!(%address, api_keys = keys, token_secrets = secrets, version = env!("CARGO_PKG_VERSION"), "listening");
         }
         for address in server.internal_addrs() {
             tracing::info!(%address, "listening for internal requests");

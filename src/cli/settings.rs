@@ -54,10 +54,16 @@ fn summary(config: &Config) -> String {
     for listen in &server.internal_listen {
         text.push_str(&format!("listens at {listen} (internal)\n"));
     }
-    text.push_str(&match config.options.auth.api_keys.len() {
-        0 => "no API keys: serves this machine only\n".to_owned(),
-        1 => "1 API key\n".to_owned(),
-        count => format!("{count} API keys\n"),
+    let auth = &config.options.auth;
+    let several = |count: usize, one: &str| format!("{count} {one}{}\n", if count == 1 { "" } else { "s" });
+    let (keys, secrets) = (auth.api_keys.len(), auth.token_secrets.len());
+    text.push_str(&match (keys, secrets) {
+        (0, 0) => "no API keys and no token secrets: serves this machine only\n".to_owned(),
+        (0, _) => {
+            format!("{}no API keys: nobody can render, nor publish without a token\n", several(secrets, "token secret"))
+        }
+        (_, 0) => format!("{}no token secrets: nobody can subscribe without an API key\n", several(keys, "API key")),
+        _ => several(keys, "API key") + &several(secrets, "token secret"),
     });
     text
 }

@@ -1,6 +1,7 @@
 //! From [`Settings`] (as written) to [`Config`] (checked): each value by its row, then what must hold between them.
 //!
-//! **Invariant:** a configuration that would serve strangers without a key is refused (`off_loopback_a_key_is_demanded`).
+//! **Invariant:** a configuration that would serve strangers without a key, or without a secret for tokens, is refused
+//! (`off_loopback_a_key_and_a_secret_are_demanded`).
 //!
 //! **Source:** RFC 6750 §2.1 (what a bearer key is made of), RFC 3986 §3.1 (schemes).
 
@@ -42,6 +43,7 @@ impl Settings {
         let (config, mut mistakes) = self.apply(|_| true);
         check_listeners(self, &config, &mut mistakes);
         check_images(self, &config, &mut mistakes);
+        check_pings(self, &config, &mut mistakes);
         if mistakes.is_empty() { Ok(config) } else { Err(Mistakes(mistakes)) }
     }
 
@@ -71,8 +73,7 @@ impl Settings {
 }
 
 fn check_listeners(settings: &Settings, config: &Config, mistakes: &mut Vec<Mistake>) {
-    let keyless = config.options.auth.api_keys.is_empty();
-    let keyless = keyless && !mistakes.iter().any(|mistake| mistake.place == settings.place("api_keys"));
+    let needs = missing_secrets(settings, config, mistakes);
     let mut refuse = |name: &str, fault: String| mistakes.push(Mistake { place: settings.place(name), fault });
     let server = &config.options.server;
     let given = settings.values.iter().find(|value| value.setting.name == "listen");
@@ -86,10 +87,39 @@ fn check_listeners(settings: &Settings, config: &Config, mistakes: &mut Vec<Mist
         if !any_port && all[..index].iter().any(|(_, other)| other == listen) {
             refuse(name, format!("{listen} is listed twice"));
         }
-        if keyless && !listen.is_local() {
-            let fault = "can be reached from other machines, so an API key is needed: set RILLMARK_API_KEYS or RILLMARK_API_KEYS_FILE, or listen at 127.0.0.1 or a Unix socket";
-            refuse(name, format!("{listen} {fault}"));
+        if let Some(needs) = needs.filter(|_| !listen.is_local()) {
+            let or = "or listen at 127.0.0.1 or a Unix socket";
+            refuse(name, format!("{listen} can be reached from other machines, so {needs}, {or}"));
         }
+    }
+}
+
+/// What a service that strangers can reach lacks, if it lacks any: a key for backends, a secret for browsers. What is
+/// set and wrong has a mistake of its own.
+fn missing_secrets(settings: &Settings, config: &Config, mistakes: &[Mistake]) -> Option<&'static str> {
+    let auth = &config.options.auth;
+    let wrong = |name: &str| mistakes.iter().any(|mistake| mistake.place == settings.place(name));
+    let no_key = auth.api_keys.is_empty() && !wrong("api_keys");
+    let no_secret = auth.token_secrets.is_empty() && !wrong("token_secret");
+    match (no_key, no_secret) {
+        (true, true) => Some(
+            "an API key and a token secret are needed: set RILLMARK_API_KEYS and RILLMARK_TOKEN_SECRET, each by that name or as a file by that name and _FILE",
+        ),
+        (true, false) => Some("an API key is needed: set RILLMARK_API_KEYS or RILLMARK_API_KEYS_FILE"),
+        (false, true) => Some("a token secret is needed: set RILLMARK_TOKEN_SECRET or RILLMARK_TOKEN_SECRET_FILE"),
+        (false, false) => None,
+    }
+}
+
+/// A WebSocket must have time to answer a ping.
+fn check_pings(settings: &Settings, config: &Config, mistakes: &mut Vec<Mistake>) {
+    let streams = &config.options.http.streams;
+    if streams.ws_gone <= streams.ws_ping {
+        let fault = format!(
+            "expected more than websocket_ping_seconds, which is {} s: else none has the time to answer",
+            streams.ws_ping.as_secs_f64()
+        );
+        mistakes.push(Mistake { place: settings.place("websocket_gone_seconds"), fault });
     }
 }
 

@@ -16,6 +16,9 @@ use super::setting::Setting;
 /// The group of settings that decide what a render looks like.
 pub const RENDERING_GROUP: &str = "Rendering";
 
+/// The group of settings that decide who may call.
+pub const ACCESS_GROUP: &str = "Access";
+
 /// The rows by file, in the order in which people read them.
 const PARTS: &[&[Setting]] = &[access::ROWS, operating::RENDERING_ROWS, streams::ROWS, limits::ROWS, operating::ROWS];
 

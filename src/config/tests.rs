@@ -37,6 +37,9 @@ impl Sources<'_> {
     }
 }
 
+const KEY: (&str, &str) = ("RILLMARK_API_KEYS", "0123456789abcdef");
+const SECRET: (&str, &str) = ("RILLMARK_TOKEN_SECRET", "0123456789abcdef0123456789abcdef");
+
 fn variables_mistakes(variables: &[(&str, &str)]) -> Vec<String> {
     Sources { variables, ..Sources::default() }.mistakes()
 }
@@ -69,9 +72,8 @@ fn the_first_source_decides() {
 
 #[test]
 fn port_holds_where_nothing_says_listen() {
-    let key = ("RILLMARK_API_KEYS", "0123456789abcdef");
     for (flags, variables, file, expected) in [
-        (&[][..], &[("PORT", "80"), key][..], None, "0.0.0.0:80"),
+        (&[][..], &[("PORT", "80"), KEY, SECRET][..], None, "0.0.0.0:80"),
         (&[], &[("PORT", "80"), ("RILLMARK_LISTEN", "127.0.0.1:1")], None, "127.0.0.1:1"),
         (&[("listen", "127.0.0.1:2")], &[("PORT", "80")], None, "127.0.0.1:2"),
         (&[], &[("PORT", "80")], Some("listen = \"[::1]:3\""), "[::1]:3"),
@@ -206,20 +208,26 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
-fn off_loopback_a_key_is_demanded() {
-    let needs_key = |variables: &[(&str, &str)]| {
+fn off_loopback_a_key_and_a_secret_are_demanded() {
+    let told = |variables: &[(&str, &str)], expected: &str| {
         let told = variables_mistakes(variables);
-        told.len() == 1 && told[0].contains("an API key is needed")
+        assert!(told.len() == 1 && told[0].contains(expected), "{variables:?} {told:?}");
     };
-    assert!(needs_key(&[("RILLMARK_LISTEN", "0.0.0.0:8700")]));
-    assert!(needs_key(&[("RILLMARK_LISTEN", "127.0.0.1:1,192.0.2.1:8700")]));
-    assert!(needs_key(&[("RILLMARK_LISTEN", "[::]:8700")]));
-    assert!(needs_key(&[("PORT", "8700")]));
-    assert!(needs_key(&[("RILLMARK_INTERNAL_LISTEN", "10.0.0.1:8701")]));
-    let key = ("RILLMARK_API_KEYS", "0123456789abcdef");
-    assert_eq!(variables_mistakes(&[("RILLMARK_LISTEN", "0.0.0.0:8700"), key]), Vec::<String>::new());
-    let none = variables_mistakes(&[("RILLMARK_LISTEN", "0.0.0.0:8700"), ("RILLMARK_API_KEYS", ",")]);
+    let both = "an API key and a token secret are needed";
+    told(&[("RILLMARK_LISTEN", "0.0.0.0:8700")], both);
+    told(&[("RILLMARK_LISTEN", "127.0.0.1:1,192.0.2.1:8700")], both);
+    told(&[("RILLMARK_LISTEN", "[::]:8700")], both);
+    told(&[("PORT", "8700")], both);
+    told(&[("RILLMARK_INTERNAL_LISTEN", "10.0.0.1:8701")], both);
+    let everywhere = ("RILLMARK_LISTEN", "0.0.0.0:8700");
+    told(&[everywhere, SECRET], "an API key is needed");
+    told(&[everywhere, KEY], "a token secret is needed");
+    assert_eq!(variables_mistakes(&[everywhere, KEY, SECRET]), Vec::<String>::new());
+    let none = variables_mistakes(&[everywhere, SECRET, ("RILLMARK_API_KEYS", ",")]);
     assert_eq!(none, ["RILLMARK_API_KEYS: expected at least one, found none"]);
+    let short = variables_mistakes(&[everywhere, KEY, ("RILLMARK_TOKEN_SECRET", "0123456789abcdef0123456789abcde")]);
+    let fault = "RILLMARK_TOKEN_SECRET: a secret (not shown) cannot be used: it has 31 bytes, expected at least 32: `openssl rand -hex 32` makes a good one";
+    assert_eq!(short, [fault]);
     let local = [("RILLMARK_LISTEN", "unix:/run/rillmark.sock,[::1]:8700,127.0.0.2:8700")];
     assert_eq!(variables_mistakes(&local), Vec::<String>::new());
 }
@@ -236,6 +244,7 @@ fn what_cannot_stand_together_is_told() {
         &[("RILLMARK_INTERNAL_LISTEN", "127.0.0.1:8700")],
         "RILLMARK_INTERNAL_LISTEN: 127.0.0.1:8700 is listed twice",
     );
+    check(&[("RILLMARK_WEBSOCKET_PING_SECONDS", "30")], "RILLMARK_WEBSOCKET_GONE_SECONDS: expected more than");
     let images = ("RILLMARK_IMAGE_PREFIXES", "http://cdn.example/");
     check(&[("RILLMARK_URL_SCHEMES", "https"), images], "http is not among the URL schemes");
     assert_eq!(variables_mistakes(&[("RILLMARK_LISTEN", "127.0.0.1:0,127.0.0.1:0")]), Vec::<String>::new());
@@ -371,7 +380,9 @@ proptest::proptest! {
 
     #[test]
     fn no_refusal_shows_a_key(text in "zQ[!-+.-~é]{1,300}") {
-        let told = variables_mistakes(&[("RILLMARK_API_KEYS", &text)]);
-        proptest::prop_assert!(told.iter().all(|told| !told.contains(&text)), "{:?}", told);
+        for name in ["RILLMARK_API_KEYS", "RILLMARK_TOKEN_SECRET"] {
+            let told = variables_mistakes(&[(name, &text)]);
+            proptest::prop_assert!(told.iter().all(|told| !told.contains(&text)), "{:?}", told);
+        }
     }
 }

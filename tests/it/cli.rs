@@ -8,6 +8,7 @@ use std::process::{Output, Stdio};
 use std::thread;
 
 use assert_cmd::Command;
+use rillmark::auth::{Action, Tokens};
 use rillmark::config::SETTINGS;
 use rillmark::markdown::options::OPTIONS;
 
@@ -80,15 +81,66 @@ fn check_tells_all_mistakes_together_with_78() {
 #[test]
 fn check_says_what_would_listen_where() {
     let output = run(&mut rillmark(&["config", "check"]), 0);
-    assert_eq!(stdout(&output), "ok\nlistens at 127.0.0.1:8700\nno API keys: serves this machine only\n");
+    assert_eq!(
+        stdout(&output),
+        "ok\nlistens at 127.0.0.1:8700\nno API keys and no token secrets: serves this machine only\n"
+    );
     let mut command = rillmark(&["config", "check", "--internal-listen", "unix:/run/internal.sock"]);
     command.env("PORT", "80").env("RILLMARK_API_KEYS", "0123456789abcdef,fedcba9876543210");
+    command.env("RILLMARK_TOKEN_SECRET", "0123456789abcdef0123456789abcdef");
     let output = run(command.env("RILLMARK_URL", "http://127.0.0.1"), 0);
     assert_eq!(
         stdout(&output),
-        "ok\nlistens at 0.0.0.0:80\nlistens at unix:/run/internal.sock (internal)\n2 API keys\n"
+        "ok\nlistens at 0.0.0.0:80\nlistens at unix:/run/internal.sock (internal)\n2 API keys\n1 token secret\n"
     );
     assert_eq!(stderr(&output), "rillmark: warning: RILLMARK_URL: there is no such variable\n");
+}
+
+#[test]
+fn token_signs_what_it_is_told_with_the_first_secret() {
+    let (first, second) = ("correct-horse-battery-staple-0123", "an-older-secret-that-still-opens-things");
+    let secrets = format!("{first},{second}");
+    let mut command = rillmark(&["token", "--subscribe", "chat-42,u7-*", "--cancel", "chat-42", "--ttl", "90s"]);
+    command.args(["--until", "8h", "--sub", "u7"]).env("RILLMARK_TOKEN_SECRET", &secrets);
+    let output = run(&mut command, 0);
+    let token = stdout(&output).trim_end();
+    let now = std::time::SystemTime::now();
+    let grant = Tokens::new(&[first.into()], "rillmark").read(token, now).unwrap();
+    for (action, channel, expected) in [
+        (Action::Subscribe, "chat-42", true),
+        (Action::Subscribe, "u7-inbox", true),
+        (Action::Cancel, "chat-42", true),
+        (Action::Cancel, "u7-inbox", false),
+        (Action::Publish, "chat-42", false),
+    ] {
+        assert_eq!(grant.allows(action, channel), expected, "{action:?} {channel}");
+    }
+    assert_eq!(grant.subject.as_deref(), Some("u7"));
+    let seconds = |time: std::time::SystemTime| time.duration_since(now).unwrap().as_secs();
+    assert!((60..=90).contains(&seconds(grant.expires)) && (28_700..=28_800).contains(&seconds(grant.until)));
+    assert!(Tokens::new(&[second.into()], "rillmark").read(token, now).is_err(), "the first one signs");
+    let mut command = rillmark(&["token", "--publish", "a", "--token-secret", second, "--token-audience", "mine"]);
+    let output = run(&mut command, 0);
+    assert!(Tokens::new(&[second.into()], "mine").read(stdout(&output).trim_end(), now).is_ok());
+}
+
+#[test]
+fn token_says_what_it_lacks() {
+    let without_secret = run(&mut rillmark(&["token", "--subscribe", "a"]), 78);
+    assert!(stderr(&without_secret).contains("RILLMARK_TOKEN_SECRET: expected a secret to sign with"));
+    let mut command = rillmark(&["token", "--subscribe", "a"]);
+    run(command.env("RILLMARK_TOKEN_SECRET", "too-short"), 78);
+    for wrong in [
+        &["token"][..],
+        &["token", "--ttl", "1h"],
+        &["token", "--subscribe", "a*b"],
+        &["token", "--subscribe", "a", "--ttl", "1"],
+        &["token", "--subscribe", "a", "--until", "tomorrow"],
+        &["token", "--subscribe", "a", "--sub", ""],
+    ] {
+        let output = run(rillmark(wrong).env("RILLMARK_TOKEN_SECRET", "correct-horse-battery-staple-0123"), 2);
+        assert_eq!(stdout(&output), "", "{wrong:?}");
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Settings of who may reach the service, and how.
 
+use super::ACCESS_GROUP;
 use crate::config::check::{api_key, socket_mode, token_audience, token_secret};
 use crate::config::setting::{Kind, Preset, Setting, fill};
 
 const LISTENING: &str = "Listening";
-const ACCESS: &str = "Access";
 
 /// Where it listens, and to whom.
 pub(super) const ROWS: &[Setting] = &[
@@ -16,7 +16,7 @@ pub(super) const ROWS: &[Setting] = &[
             set: |c, items| fill(&mut c.options.server.listen, items, str::parse),
         },
         default: Preset::Text("127.0.0.1:8700"),
-        doc: "Where the service listens: addresses with a port, or Unix sockets. Off loopback an API key is demanded.",
+        doc: "Where the service listens: addresses with a port, or Unix sockets. Off loopback an API key and a token secret are demanded.",
     },
     Setting {
         name: "internal_listen",
@@ -50,21 +50,21 @@ pub(super) const ROWS: &[Setting] = &[
         group: LISTENING,
         kind: Kind::Flag(|c, on| c.options.http.demo = on),
         default: Preset::Text("true"),
-        doc: "Whether `/` offers a live render. It does so only while no API key is set.",
+        doc: "Whether `/` offers a live render. It does so only while neither an API key nor a token secret is set.",
     },
     Setting {
         name: "api_keys",
-        group: ACCESS,
+        group: ACCESS_GROUP,
         kind: Kind::Secrets {
             expected: "a key of 16 to 256 visible ASCII characters, without commas",
             set: |c, items| fill(&mut c.options.auth.api_keys, items, api_key),
         },
         default: Preset::Text(""),
-        doc: "Keys that backends send as `Authorization: Bearer …`; several, so that they can be rotated. Without any, only requests from this machine are served. Other users can read flags and variables: prefer the file.",
+        doc: "Keys that backends send as `Authorization: Bearer …`; several, so that they can be rotated. Without any, and without a token secret, only requests from this machine are served. Other users can read flags and variables: prefer the file.",
     },
     Setting {
         name: "token_secret",
-        group: ACCESS,
+        group: ACCESS_GROUP,
         kind: Kind::Secrets {
             expected: "a secret of at least 32 visible ASCII characters, without commas",
             set: |c, items| fill(&mut c.options.auth.token_secrets, items, token_secret),
@@ -74,7 +74,7 @@ pub(super) const ROWS: &[Setting] = &[
     },
     Setting {
         name: "token_audience",
-        group: ACCESS,
+        group: ACCESS_GROUP,
         kind: Kind::Text {
             expected: "1 to 256 visible ASCII characters",
             set: |c, text| token_audience(text).map(|audience| c.options.auth.token_audience = audience),
@@ -84,7 +84,7 @@ pub(super) const ROWS: &[Setting] = &[
     },
     Setting {
         name: "allowed_origins",
-        group: ACCESS,
+        group: ACCESS_GROUP,
         kind: Kind::List {
             expected: "scheme://host or scheme://host:port",
             set: |c, items| fill(&mut c.options.auth.allowed_origins, items, str::parse),
@@ -94,7 +94,7 @@ pub(super) const ROWS: &[Setting] = &[
     },
     Setting {
         name: "trusted_proxies",
-        group: ACCESS,
+        group: ACCESS_GROUP,
         kind: Kind::List {
             expected: "an address, a network such as 10.0.0.0/8, or unix",
             set: |c, items| fill(&mut c.options.auth.trusted_proxies, items, str::parse),
