@@ -6,6 +6,7 @@
 mod chance;
 mod corpus;
 mod families;
+mod growing;
 mod growth;
 mod http;
 mod measure;
@@ -111,6 +112,8 @@ enum Part {
     Families,
     /// The worst 10 MiB: time and memory.
     Worst,
+    /// What it costs to follow a document while it is written.
+    Growing,
     /// Requests a second against a plain handler.
     Http,
     /// What others notice while the worst documents render.
@@ -130,6 +133,9 @@ fn main() -> io::Result<()> {
             }
             if wanted(Part::Worst) {
                 worst::run(only.as_deref());
+            }
+            if wanted(Part::Growing) {
+                growing::run(seed);
             }
             let binary = binary.map_or_else(beside_this_program, Ok)?;
             if wanted(Part::Http) {

@@ -35,7 +35,7 @@ mod writer;
 pub use options::{Options, Policy};
 
 use options::Tail;
-use writer::Edits;
+use writer::{Edits, Out};
 
 /// The longest source that is parsed, in bytes: 10 MiB, as the seed's renderer has it. One byte more comes back as an
 /// escaped `<pre class="djust-md-toobig">`.
@@ -45,23 +45,28 @@ pub const SOURCE_BYTES_MAX: usize = 10 * 1024 * 1024;
 ///
 /// O(source) in time and memory.
 pub fn render(source: &str, options: &Options, policy: &Policy) -> String {
-    let mut out = String::new();
+    let mut out = Out::default();
     let normalised = normalise::normalise(source);
     if source.len() > SOURCE_BYTES_MAX {
         writer::preformatted("djust-md-toobig", &normalised, &mut out);
-        return out;
+        return out.html;
     }
-    let trip = bounds::trip(&normalised);
+    view(&normalised, 0, bounds::trip(&normalised), options, policy, &mut out);
+    out.html
+}
+
+/// Appends what is shown of a normalised source. `before`: so many bytes stand before it in its document, all of them
+/// shown and done with. `trip` is where a bound trips in it.
+fn view(source: &str, before: usize, trip: Option<usize>, options: &Options, policy: &Policy, out: &mut Out) {
     match (options.provisional, options.tail) {
-        (false, _) => render_finished(&normalised, trip, options, policy, &mut out),
-        (true, Tail::Escape) => tail::escape(&normalised, trip, options, policy, &mut out),
-        (true, Tail::Complete) => tail::complete(&normalised, trip, options, policy, &mut out),
+        (false, _) => render_finished(source, trip, options, policy, out),
+        (true, Tail::Escape) => tail::escape(source, trip, options, policy, out),
+        (true, Tail::Complete) => tail::complete(source, before, trip, options, policy, out),
     }
-    out
 }
 
 /// Appends the render of a normalised source as if it were finished. `trip` is where a bound trips in it.
-fn render_finished(source: &str, trip: Option<usize>, options: &Options, policy: &Policy, out: &mut String) {
+fn render_finished(source: &str, trip: Option<usize>, options: &Options, policy: &Policy, out: &mut Out) {
     let (parsed, rest) = source.split_at(trip.unwrap_or(source.len()));
     writer::write(parsed, options, policy, &Edits::NONE, out);
     if trip.is_some() {

@@ -37,7 +37,33 @@ enum Inner<'a> {
     Bounded { hidden: String, definitions: Definitions, flags: Flags },
 }
 
+/// A link reference definition as the parser found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Definition {
+    /// The label as it stands in the source, white space collapsed.
+    pub label: String,
+    pub url: String,
+    pub title: String,
+    /// Where it stands in the source.
+    pub span: Range<usize>,
+}
+
 impl<'a> Document<'a> {
+    /// What the source defines, the first definition of each label, in the order in which they stand. `None` where a
+    /// bound of references is near.
+    pub(super) fn definitions(&self) -> Option<Vec<Definition>> {
+        let Inner::Plain(Some(parser)) = &self.inner else { return None };
+        let found = parser.reference_definitions().iter().map(|(label, found)| Definition {
+            label: label.to_owned(),
+            url: found.dest.to_string(),
+            title: found.title.as_deref().unwrap_or_default().to_owned(),
+            span: found.span.clone(),
+        });
+        let mut all: Vec<Definition> = found.collect();
+        all.sort_by_key(|definition| definition.span.start);
+        Some(all)
+    }
+
     /// Parses the blocks of a normalised source. O(source).
     pub(super) fn new(source: &'a str, options: &Options) -> Self {
         let flags = parser_options(options);

@@ -30,6 +30,8 @@ const EXPANSION_BYTES_FREE: usize = 32 * 1024;
 const EXPANSION_RATIO: usize = 8;
 /// pulldown-cmark gives up on references once they have brought in this many bytes, or the source's length if larger.
 const PARSER_FUEL_MIN: usize = 100_000;
+/// References that a view may put behind a source, at most.
+const VIEW_REFERENCES_MAX: usize = 16;
 /// Stands in the labels of hidden definitions. The normaliser leaves none of it in a source, so no reference names one.
 const HIDDEN: u8 = 0x01;
 
@@ -57,6 +59,28 @@ pub(super) fn cannot_reach_a_bound(source: &str, found: &RefDefs<'_>) -> bool {
         references * escaped <= EXPANSION_BYTES_FREE + EXPANSION_RATIO * at && references * plain < fuel
     };
     within && count <= DEFINITIONS_MAX && closers().enumerate().all(fits)
+}
+
+/// Whether a definition is short enough to resolve.
+pub(super) fn is_short(definition: &super::parser::Definition) -> bool {
+    definition.span.len() <= DEFINITION_BYTES_MAX
+}
+
+/// The most bytes that one reference to any of these brings in, by the page's count, which is at least the parser's.
+pub(super) fn dearest<'d>(definitions: impl Iterator<Item = &'d super::parser::Definition>) -> usize {
+    let mut scratch = String::new();
+    definitions.map(|definition| cost(&definition.url, &definition.title, &mut scratch)).max().unwrap_or(0)
+}
+
+/// Whether so many references, each bringing in so much, stay within what is allowed at an offset, with room for what a
+/// view puts behind a source to look at it.
+pub(super) fn cannot_spend_much(references: usize, dearest: usize, at: usize) -> bool {
+    (references + VIEW_REFERENCES_MAX) * dearest <= EXPANSION_BYTES_FREE + EXPANSION_RATIO * at
+}
+
+/// Whether the parser's own limit is out of their reach in a source of so many bytes.
+pub(super) fn parser_allows(references: usize, dearest: usize, source_bytes: usize) -> bool {
+    (references + VIEW_REFERENCES_MAX) * dearest < PARSER_FUEL_MIN.max(source_bytes)
 }
 
 /// Bytes that a reference to this URL and title brings into the page.

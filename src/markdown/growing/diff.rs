@@ -11,15 +11,27 @@
 use super::nodes::{Node, children};
 use super::{Edit, Path, Step};
 
-/// Appends to `edits` what leads from `old` to `new`, the children of the root.
-pub(super) fn diff(old: &str, new: &str, edits: &mut Vec<Edit>) {
+/// Appends to `edits` what leads from `old` to `new`, the last children of the root, before which `before` elements
+/// stand.
+pub(super) fn diff(before: usize, old: &str, new: &str, edits: &mut Vec<Edit>) {
     if old != new {
-        inside(&mut Path::new(), old, new, edits);
+        inside(&mut Path::new(), before, old, new, edits);
     }
 }
 
-/// The same for the children of the element at `path`. Goes no deeper than elements do, which the writer bounds.
-fn inside(path: &mut Path, old: &str, new: &str, edits: &mut Vec<Edit>) {
+/// The same for children of the root that others follow: as many as before, and changed inside at most. Returns whether
+/// they are that.
+pub(super) fn diff_within(before: usize, old: &str, new: &str, edits: &mut Vec<Edit>) -> bool {
+    let (old, new) = (children(old), children(new));
+    let fits = old.len() == new.len() && changed_inside(&old, &new);
+    if fits {
+        step_each(&mut Path::new(), before, &old, &new, edits);
+    }
+    fits
+}
+
+/// The same for the children of the element at `path`, before which `standing` elements stand in it. Goes no deeper than elements do, which the writer bounds.
+fn inside(path: &mut Path, standing: usize, old: &str, new: &str, edits: &mut Vec<Edit>) {
     if let Some(extra) = new.strip_prefix(old) {
         // What was there is balanced, so what follows it is too.
         return edits.push(Edit::Append { path: path.clone(), html: extra.to_owned() });
@@ -39,13 +51,14 @@ fn inside(path: &mut Path, old: &str, new: &str, edits: &mut Vec<Edit>) {
             edits.push(Edit::Append { path: path.clone(), html: extra.to_owned() + &joined(more) });
         }
         _ if changed_inside(old_rest, new_rest) => {
-            let from = before[..same].iter().filter(|node| node.is_element()).count();
-            for (at, (b, a)) in old_rest.iter().zip(new_rest).enumerate() {
-                step(path, Step::Child(from + at + 1), b, a, edits);
-            }
+            let from = standing + before[..same].iter().filter(|node| node.is_element()).count();
+            step_each(path, from, old_rest, new_rest, edits);
             append(path, &new_rest[old_rest.len()..], edits);
         }
-        _ if same > 0 && old_rest.iter().all(Node::is_element) && (path.is_empty() || new_rest.len() <= same) => {
+        _ if standing + same > 0
+            && old_rest.iter().all(Node::is_element)
+            && (path.is_empty() || new_rest.len() <= same) =>
+        {
             for _ in old_rest {
                 path.push(Step::Last);
                 edits.push(Edit::Delete { path: path.clone() });
@@ -65,11 +78,18 @@ fn changed_inside(old: &[Node<'_>], new: &[Node<'_>]) -> bool {
         && old.iter().all(Node::is_element)
 }
 
+/// Elements that still stand, behind `from` others: what changed inside each.
+fn step_each(path: &mut Path, from: usize, old: &[Node<'_>], new: &[Node<'_>], edits: &mut Vec<Edit>) {
+    for (at, (b, a)) in old.iter().zip(new).enumerate() {
+        step(path, Step::Child(from + at + 1), b, a, edits);
+    }
+}
+
 /// One child that still stands: what changed inside it.
 fn step(path: &mut Path, step: Step, old: &Node<'_>, new: &Node<'_>, edits: &mut Vec<Edit>) {
     if old.html != new.html {
         path.push(step);
-        inside(path, old.inner(), new.inner(), edits);
+        inside(path, 0, old.inner(), new.inner(), edits);
         path.pop();
     }
 }
@@ -106,7 +126,7 @@ mod tests {
 
     fn check(old: &str, new: &str, expected: &[(&str, &str, &str)]) {
         let mut edits = Vec::new();
-        diff(old, new, &mut edits);
+        diff(0, old, new, &mut edits);
         let mut page = old.to_owned();
         let mut said = Vec::new();
         for edit in &edits {

@@ -5,10 +5,13 @@
 //! end to the finished render ([`Growing::finish`]). The very first edit replaces all children of the root, which the
 //! document owns from then on, even where nothing is to be seen yet.
 //!
-//! How: the view is rendered as a whole and compared with the one before. Equal blocks stand, the one that grew is
-//! followed down its right edge to the spot that changed ([`diff`]), and only from there on is anything sent. So what a
-//! page holds is right by construction; a frame costs one render of the source so far, and whoever asks for frames
-//! spaces them by [`Growing::cost`].
+//! How: parts of the text that no later text can change are cut off ([`parts`]) and keep their HTML. What is open is
+//! rendered anew for every frame, behind the definitions that came before ([`context`]), and compared with what the page
+//! shows: equal blocks stand, the one that grew is followed down its right edge to the spot that changed ([`diff`]). A
+//! definition that comes late renders anew the parts that asked for it. Where parts do not know enough of each other
+//! (footnotes, heading ids, a bound that is near or has tripped) the document is rendered as a whole from then on.
+//!
+//! A frame costs a few parses of the open text, which [`Growing::cost`] tells; whoever asks for frames spaces them by it.
 //!
 //! ```
 //! use rillmark::markdown::{Options, Policy};
@@ -25,13 +28,20 @@
 //!
 //! **Invariant:** a block that did not change is not touched (`blocks_that_stand_are_not_touched`).
 
+mod context;
 mod diff;
 mod nodes;
+mod open;
+mod parts;
+mod text;
 
 use std::mem;
 use std::sync::Arc;
 
-use super::{Options, Policy, render};
+use super::writer::Out;
+use super::{Options, Policy, view};
+use open::{Open, Unfit};
+use text::Text;
 
 /// One step from an element to one of its element children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,42 +84,43 @@ pub enum Edit {
 pub struct Growing {
     options: Options,
     policy: Arc<Policy>,
-    source: String,
+    text: Text,
     /// What the page holds.
     shown: String,
     /// Whether the page was ever told anything: before, its element may hold what the page came with.
     begun: bool,
-    /// So much of the source is in `shown`.
+    /// So much of the pushed text has been looked at.
     framed: usize,
     finished: bool,
+    /// What is cut off and what is open; `None` once the document is rendered as a whole.
+    open: Option<Open>,
 }
 
 impl Growing {
     /// A document without text. Of `options`, `provisional` and `dense` are as streams have them: on.
     pub fn new(options: Options, policy: Arc<Policy>) -> Self {
         let options = Options { provisional: true, dense: true, ..options };
-        Self { options, policy, source: String::new(), shown: String::new(), begun: false, framed: 0, finished: false }
+        let open = Open::new(&options);
+        let (text, shown) = (Text::default(), String::new());
+        Self { options, policy, text, shown, begun: false, framed: 0, finished: false, open }
     }
 
     /// Adds text at the end. O(text); nothing is parsed. After [`Growing::finish`] it is ignored.
     pub fn push(&mut self, text: &str) {
         if !self.finished {
-            self.source.push_str(text);
+            self.text.push(text);
         }
     }
 
     /// Appends to `edits` what makes the page the view of all text so far. A carriage return at the very end waits for
     /// what follows it, since a line feed would make one line end of both.
     ///
-    /// O(source).
+    /// O([`Growing::cost`]).
     pub fn frame(&mut self, edits: &mut Vec<Edit>) {
-        if !self.pending() {
-            return;
+        if self.pending() {
+            let options = self.options.clone();
+            self.show(&options, edits);
         }
-        self.framed = self.source.len();
-        let text = self.source.strip_suffix('\r').unwrap_or(&self.source);
-        let view = render(text, &self.options, &self.policy);
-        self.show(view, edits);
     }
 
     /// Appends to `edits` what makes the page the finished render of all text. Nothing changes after it.
@@ -117,24 +128,40 @@ impl Growing {
         if mem::replace(&mut self.finished, true) {
             return;
         }
-        self.framed = self.source.len();
+        self.text.finish();
         let options = Options { provisional: false, ..self.options.clone() };
-        let whole = render(&self.source, &options, &self.policy);
-        self.show(whole, edits);
+        self.show(&options, edits);
     }
 
-    fn show(&mut self, html: String, edits: &mut Vec<Edit>) {
-        if mem::replace(&mut self.begun, true) {
-            diff::diff(&self.shown, &html, edits);
-        } else {
-            edits.push(Edit::Replace { path: Path::new(), html: html.clone() });
+    /// Brings the page to the view under these options.
+    fn show(&mut self, options: &Options, edits: &mut Vec<Edit>) {
+        self.framed = self.text.pushed().len();
+        let text = self.text.normalised();
+        let from = edits.len();
+        if let Some(open) = &mut self.open {
+            match open.show(text, options, &self.policy, &mut self.shown, edits) {
+                Ok(()) => {}
+                Err(Unfit) => {
+                    edits.truncate(from);
+                    self.open = None;
+                }
+            }
         }
-        self.shown = html;
+        if self.open.is_none() {
+            let mut out = Out::default();
+            view(text, 0, super::bounds::trip(text), options, &self.policy, &mut out);
+            diff::diff(0, &self.shown, &out.html, edits);
+            self.shown = out.html;
+        }
+        if !mem::replace(&mut self.begun, true) {
+            edits.truncate(from);
+            edits.push(Edit::Replace { path: Path::new(), html: self.shown.clone() });
+        }
     }
 
     /// The text so far, as it was pushed.
     pub fn source(&self) -> &str {
-        &self.source
+        self.text.pushed()
     }
 
     /// What the page holds since the last frame.
@@ -144,7 +171,7 @@ impl Growing {
 
     /// Whether the page is yet to be told something: anything was pushed since the last frame, or there was none.
     pub fn pending(&self) -> bool {
-        !self.finished && (!self.begun || self.framed < self.source.len())
+        !self.finished && (!self.begun || self.framed < self.text.pushed().len())
     }
 
     /// Whether [`Growing::finish`] was called.
@@ -152,9 +179,10 @@ impl Growing {
         self.finished
     }
 
-    /// Bytes of source that the next frame parses.
+    /// Bytes of text that the next frame parses, a few times over.
     pub fn cost(&self) -> usize {
-        self.source.len()
+        let before = self.open.as_ref().map_or(0, Open::start);
+        self.text.normalised().len() - before
     }
 
     /// The options of the document.

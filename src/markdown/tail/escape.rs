@@ -7,7 +7,8 @@
 
 use super::{is_blank, last_line};
 use crate::markdown::parser::Document;
-use crate::markdown::{Options, Policy, render_finished, writer};
+use crate::markdown::writer::{self, Out};
+use crate::markdown::{Options, Policy, render_finished};
 use pulldown_cmark::{CodeBlockKind, Event, Tag};
 
 /// Appends the view of a normalised source whose last line is shown as it stands. `trip` is where a bound trips in it.
@@ -18,7 +19,7 @@ pub(in crate::markdown) fn escape(
     trip: Option<usize>,
     options: &Options,
     policy: &Policy,
-    out: &mut String,
+    out: &mut Out,
 ) {
     let line = last_line(source);
     if trip.is_some_and(|at| at < line) {
@@ -59,9 +60,9 @@ mod tests {
     use super::*;
 
     fn shown(source: &str) -> String {
-        let mut out = String::new();
+        let mut out = Out::default();
         escape(source, None, &Options::default(), &Policy::default(), &mut out);
-        out
+        out.html
     }
 
     #[test]
@@ -109,11 +110,11 @@ mod tests {
 
     #[test]
     fn a_bound_that_tripped_in_complete_lines_shows_the_rest_as_it_is() {
-        let mut out = String::new();
+        let mut out = Out::default();
         escape("a\nb\nc", Some(2), &Options::default(), &Policy::default(), &mut out);
-        assert_eq!(out, "<p>a</p>\n<pre class=\"djust-md-rest\">b\nc</pre>");
-        out.clear();
+        assert_eq!(out.html, "<p>a</p>\n<pre class=\"djust-md-rest\">b\nc</pre>");
+        out.html.clear();
         escape("a\nb\nc", Some(4), &Options::default(), &Policy::default(), &mut out);
-        assert_eq!(out, "<p>a\nb</p>\n<p class=\"djust-md-provisional\">c</p>");
+        assert_eq!(out.html, "<p>a\nb</p>\n<p class=\"djust-md-provisional\">c</p>");
     }
 }

@@ -22,7 +22,7 @@ mod inlines;
 mod slug;
 
 use super::elements::{self as el, Element};
-use super::parser::{Document, Events};
+use super::parser::{Definition, Document, Events};
 use super::{Options, Policy};
 use html::Html;
 use pulldown_cmark::{Alignment, CowStr, Event};
@@ -57,9 +57,22 @@ impl Edits<'_> {
         Self { hidden: &[], open_line: usize::MAX, cut: usize::MAX, openers: &[], math: None };
 }
 
+/// Where HTML goes.
+#[derive(Debug, Default)]
+pub(super) struct Out {
+    /// What was written.
+    pub html: String,
+    /// What the source defines, if the caller asks for it; nothing left where a bound of references is near.
+    pub definitions: Option<Vec<Definition>>,
+}
+
 /// Appends the HTML of `source` to `out`. The source is normalised, and no bound trips in it.
-pub(super) fn write(source: &str, options: &Options, policy: &Policy, edits: &Edits<'_>, out: &mut String) {
+pub(super) fn write(source: &str, options: &Options, policy: &Policy, edits: &Edits<'_>, out: &mut Out) {
     let mut document = Document::new(source, options);
+    if out.definitions.is_some() {
+        out.definitions = document.definitions();
+    }
+    let out = &mut out.html;
     out.reserve(source.len() + source.len() / 2);
     let mut writer = Writer::new(source, options, policy, edits, out);
     // Decided once, not at every event.
@@ -70,13 +83,13 @@ pub(super) fn write(source: &str, options: &Options, policy: &Policy, edits: &Ed
 }
 
 /// Appends text that is not parsed, as `<pre class>`. A browser drops the first line feed in it, so one more is written.
-pub(super) fn preformatted(class: &'static str, text: &str, out: &mut String) {
-    standing_alone(&el::PRE, class, text, out);
+pub(super) fn preformatted(class: &'static str, text: &str, out: &mut Out) {
+    standing_alone(&el::PRE, class, text, &mut out.html);
 }
 
 /// Appends text that is not parsed, as `<p class>`.
-pub(super) fn paragraph(class: &'static str, text: &str, out: &mut String) {
-    standing_alone(&el::P, class, text, out);
+pub(super) fn paragraph(class: &'static str, text: &str, out: &mut Out) {
+    standing_alone(&el::P, class, text, &mut out.html);
 }
 
 fn standing_alone(element: &'static Element, class: &'static str, text: &str, out: &mut String) {

@@ -22,6 +22,8 @@ const TRIES_MAX: usize = 8;
 /// A leaf that is to be closed.
 pub(super) struct Draft<'d> {
     pub(super) source: &'d str,
+    /// So many bytes of the document stand before the source.
+    pub(super) before: usize,
     pub(super) leaf: &'d Leaf,
     pub(super) text: &'d Text,
     pub(super) scan: &'d Scan,
@@ -74,7 +76,7 @@ pub(super) fn close(draft: &Draft<'_>) -> Closing {
     if let Some(run) = runs.iter().find(|run| draft.text.in_text(run.at) + run.len > content_end) {
         return Closing::CutAt(draft.text.in_text(run.at));
     }
-    for _ in 0..super::tries(draft.source, TRIES_MAX) {
+    for _ in 0..super::tries(draft.before + draft.source.len(), TRIES_MAX) {
         if runs.is_empty() {
             break;
         }

@@ -29,7 +29,7 @@ mod tests;
 mod text;
 
 use super::last_line;
-use crate::markdown::writer::{self, Edits};
+use crate::markdown::writer::{self, Edits, Out};
 use crate::markdown::{Options, Policy, render_finished};
 use blocks::{is_blank, is_only};
 use closing::{Closed, Closing, Draft};
@@ -51,18 +51,19 @@ const LARGE_SOURCE_TRIES_MAX: usize = 2;
 
 /// Appends the view of a normalised source as its writer means it. `trip` is where a bound trips in it.
 ///
-/// O(source): a fixed number of parses.
+/// O(source): a fixed number of parses. `before`: so many bytes of the same document stand before the source.
 pub(in crate::markdown) fn complete(
     source: &str,
+    before: usize,
     trip: Option<usize>,
     options: &Options,
     policy: &Policy,
-    out: &mut String,
+    out: &mut Out,
 ) {
     if trip.is_some() {
         return render_finished(source, trip, options, policy, out);
     }
-    match view(source, options) {
+    match view(source, before, options) {
         View::Finished(source) => writer::write(source, options, policy, &Edits::NONE, out),
         View::Closed(closed) => {
             let edits = Edits {
@@ -92,15 +93,15 @@ enum Look<'s> {
     Hold(usize),
 }
 
-/// How often something may be tried that costs a parse of `source`; `most` where it is of usual length.
-fn tries(source: &str, most: usize) -> usize {
-    if source.len() < LARGE_SOURCE_BYTES { most } else { most.min(LARGE_SOURCE_TRIES_MAX) }
+/// How often something may be tried that costs a parse of so many bytes; `most` where it is of usual length.
+fn tries(source_bytes: usize, most: usize) -> usize {
+    if source_bytes < LARGE_SOURCE_BYTES { most } else { most.min(LARGE_SOURCE_TRIES_MAX) }
 }
 
-fn view<'s>(source: &'s str, options: &Options) -> View<'s> {
+fn view<'s>(source: &'s str, before: usize, options: &Options) -> View<'s> {
     let mut source = source;
-    for _ in 0..tries(source, HOLDS_MAX) {
-        match look(source, options) {
+    for _ in 0..tries(before + source.len(), HOLDS_MAX) {
+        match look(source, before, options) {
             Look::Show(view) => return view,
             Look::Hold(end) => source = &source[..end],
         }
@@ -109,7 +110,7 @@ fn view<'s>(source: &'s str, options: &Options) -> View<'s> {
 }
 
 /// The rules for blocks that are no text; text goes on to [`look_at_text`].
-fn look<'s>(source: &'s str, options: &Options) -> Look<'s> {
+fn look<'s>(source: &'s str, before: usize, options: &Options) -> Look<'s> {
     let line = last_line(source);
     let unfinished = &source[line..];
     let all = Look::Show(View::Finished(source));
@@ -132,12 +133,14 @@ fn look<'s>(source: &'s str, options: &Options) -> Look<'s> {
         Kind::Indented => all,
         Kind::Html if blocks::is_only_a_tag_name(source[leaf.start..].trim_start()) => Look::Hold(line),
         Kind::Html => all,
-        Kind::Paragraph | Kind::Tight | Kind::Heading | Kind::Cell => look_at_text(source, &leaf, bare, options),
+        Kind::Paragraph | Kind::Tight | Kind::Heading | Kind::Cell => {
+            look_at_text(source, before, &leaf, bare, options)
+        }
     }
 }
 
 /// The rules for text whose line may still become another block.
-fn look_at_text<'s>(source: &'s str, leaf: &Leaf, bare: &str, options: &Options) -> Look<'s> {
+fn look_at_text<'s>(source: &'s str, before: usize, leaf: &Leaf, bare: &str, options: &Options) -> Look<'s> {
     let line = last_line(source);
     let text = Text::new(source, leaf);
     if blocks::is_ambiguous(leaf, text.as_str(), bare, options) {
@@ -156,7 +159,7 @@ fn look_at_text<'s>(source: &'s str, leaf: &Leaf, bare: &str, options: &Options)
         Kind::Heading => blocks::before_closing_number_signs(text.as_str()),
         _ => text.as_str().len(),
     };
-    let work = Work { source, leaf, text: &text, end, options };
+    let work = Work { source, before, leaf, text: &text, end, options };
     let may_be_header = options.tables && matches!(leaf.kind, Kind::Paragraph | Kind::Tight);
     let header = if may_be_header { Header::find(source, &text, options) } else { None };
     if let Some(look) = header.and_then(|header| work.show(Some(header))) {
@@ -168,6 +171,8 @@ fn look_at_text<'s>(source: &'s str, leaf: &Leaf, bare: &str, options: &Options)
 /// A leaf of text that is being shown.
 struct Work<'s, 'w> {
     source: &'s str,
+    /// So many bytes of the document stand before the source.
+    before: usize,
     leaf: &'w Leaf,
     text: &'w Text,
     /// Its text is looked at up to here.
@@ -182,7 +187,7 @@ impl<'s> Work<'s, '_> {
         let (text, options) = (self.text, self.options);
         let atoms = header.as_ref().map_or(&self.leaf.atoms, |header| &header.atoms);
         let mut scan = inlines::scan(&Context { text, atoms, options }, from, self.end);
-        for _ in 0..tries(self.source, CUTS_MAX) {
+        for _ in 0..tries(self.before + self.source.len(), CUTS_MAX) {
             let shown = &text.as_str()[..scan.cut];
             let only_pipes = match &mut header {
                 Some(header) => !header.count_cells(shown),
@@ -197,7 +202,8 @@ impl<'s> Work<'s, '_> {
                 return Some(look);
             }
             let (source, leaf, scan_now, header_now) = (self.source, self.leaf, &scan, header.as_ref());
-            let draft = Draft { source, leaf, text, scan: scan_now, header: header_now, options };
+            let before = self.before;
+            let draft = Draft { source, before, leaf, text, scan: scan_now, header: header_now, options };
             match closing::close(&draft) {
                 Closing::Closed(closed) => return self.checked(closed, header.as_ref()),
                 Closing::CutAt(cut) => scan.shorten(cut),

@@ -3,6 +3,7 @@
 use crate::markdown::options::Tail;
 use crate::markdown::parser::Document;
 use crate::markdown::tail::last_line;
+use crate::markdown::writer::Out;
 use crate::markdown::{Options, Policy, render};
 use pulldown_cmark::Event;
 
@@ -327,9 +328,9 @@ fn markers_of_blocks_are_never_seen_at_the_end() {
 
 #[test]
 fn a_bound_that_tripped_shows_the_render() {
-    let mut out = String::new();
-    super::complete("a\n**b", Some(2), &Options::default(), &Policy::default(), &mut out);
-    assert_eq!(out, "<p>a</p>\n<pre class=\"djust-md-rest\">**b</pre>");
+    let mut out = Out::default();
+    super::complete("a\n**b", 0, Some(2), &Options::default(), &Policy::default(), &mut out);
+    assert_eq!(out.html, "<p>a</p>\n<pre class=\"djust-md-rest\">**b</pre>");
 }
 
 /// What this thread has used, whatever else the machine is doing.
