@@ -6,7 +6,7 @@
 //!                      ↑ asks for a label: rendered anew when its definition comes
 //! ```
 //!
-//! **Invariant:** what is shown is the view of the whole text (`the_page_is_the_view_after_every_frame` in `tests/it`).
+//! **Invariant:** what is shown is the view of the whole text (`parts_show_what_the_whole_shows`).
 
 use unicase::UniCase;
 
