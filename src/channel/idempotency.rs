@@ -8,7 +8,7 @@
 //!
 //! **Invariant:** never more than the cap is remembered (`the_oldest_answers_give_way`).
 //!
-//! **Source:** draft-ietf-httpapi-idempotency-key-header; `openapi/protocol.md`, "Publish".
+//! **Source:** draft-ietf-httpapi-idempotency-key-header; `openapi/protocol.md`, "Retrying".
 
 use std::collections::VecDeque;
 use std::time::Duration;

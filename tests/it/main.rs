@@ -46,6 +46,8 @@ mod page;
 mod problems;
 /// The service as a process: its start, its answers, its end.
 mod process;
+/// The document of the wire says what the code does.
+mod protocol_doc;
 /// Model providers' streams, cut and truncated everywhere.
 mod providers;
 /// Six rules of what a reader never sees while a source is completed.
