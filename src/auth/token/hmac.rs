@@ -2,7 +2,7 @@
 //!
 //! **Source:** RFC 2104 (HMAC), RFC 7518 §3.2 (HS256), RFC 8725 §3.1 (the verifier names the algorithm).
 
-use hmac::{Hmac, Mac as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind, new_error};
 use jsonwebtoken::signature::{self, Signer, Verifier};

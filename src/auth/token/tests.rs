@@ -21,7 +21,7 @@ fn tokens(secrets: &[&str]) -> Tokens {
 
 /// A token with any header and claims, signed as told, without asking the code under test.
 fn forge(header: &Value, claims: &Value, secret: &str) -> String {
-    use ::hmac::Mac as _;
+    use ::hmac::{KeyInit as _, Mac as _};
     let message = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
     let mac = ::hmac::Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     let signature = mac.chain_update(message.as_bytes()).finalize().into_bytes();
