@@ -1,5 +1,8 @@
 //! Heading ids: a slug of the heading's text, numbered where it repeats.
 //!
+//! **Invariant:** no two headings of a document have the same id, and an id depends on nothing behind its heading
+//! (`no_slug_is_given_twice`).
+//!
 //! **Invariant:** a slug has at most [`SLUG_CHARS_MAX`] characters, all of them letters, digits, `_` or `-`
 //! (`slugs_keep_letters_digits_and_dashes`).
 
@@ -11,20 +14,30 @@ const SLUG_CHARS_MAX: usize = 64;
 /// The slugs given so far in one document.
 #[derive(Default)]
 pub(super) struct Slugs {
+    /// Each with the number that is tried next where it comes again.
     given: HashMap<String, usize>,
 }
 
 impl Slugs {
     /// The slug of a heading with this text, `None` where nothing of it is left. The second equal one ends in `-1`, the
-    /// third in `-2`.
+    /// third in `-2`; a number that would make a slug given before is passed over.
+    ///
+    /// O(text) over a document: a given slug ends in one number, and is passed over once.
     pub(super) fn give(&mut self, text: &str) -> Option<String> {
         let slug = slug(text);
         if slug.is_empty() {
             return None;
         }
-        let earlier = self.given.entry(slug.clone()).or_insert(0);
-        *earlier += 1;
-        Some(if *earlier == 1 { slug } else { format!("{slug}-{}", *earlier - 1) })
+        let Some(&first) = self.given.get(&slug) else {
+            self.given.insert(slug.clone(), 1);
+            return Some(slug);
+        };
+        let (number, free) = (first..)
+            .map(|number| (number, format!("{slug}-{number}")))
+            .find(|(_, numbered)| !self.given.contains_key(numbered))?;
+        self.given.insert(slug, number + 1);
+        self.given.insert(free.clone(), 1);
+        Some(free)
     }
 }
 
@@ -53,6 +66,20 @@ mod tests {
             assert_eq!(slug(text), expected);
         }
         assert_eq!(slug(&"é".repeat(100)).chars().count(), SLUG_CHARS_MAX);
+    }
+
+    #[test]
+    fn no_slug_is_given_twice() {
+        for (headings, expected) in [
+            ("a a a-1 a", "a a-1 a-1-1 a-2"),
+            ("a-1 a a a", "a-1 a a-2 a-3"),
+            ("a-2 a a a", "a-2 a a-1 a-3"),
+            ("a-1 a-1 a a", "a-1 a-1-1 a a-2"),
+        ] {
+            let mut slugs = Slugs::default();
+            let given: Vec<_> = headings.split(' ').filter_map(|text| slugs.give(text)).collect();
+            assert_eq!(given.join(" "), expected);
+        }
     }
 
     #[test]

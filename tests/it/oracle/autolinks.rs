@@ -98,15 +98,16 @@ fn at_line_start(before: &[Placed]) -> bool {
     }
 }
 
-fn linked(text: &str, whole: &Range<usize>, before: Option<char>, edges: &Edges, url: &Url<'_>) -> Vec<Placed> {
+fn linked(text: &str, whole: &Range<usize>, outside: Option<char>, edges: &Edges, url: &Url<'_>) -> Vec<Placed> {
     let mut out = Vec::new();
     let mut rest = 0;
     let literal = |part: &str| (Event::Text(part.to_owned().into()), whole.clone());
     let mut at = 0;
     while at < text.len() {
-        let before = text[..at].chars().next_back().or(before);
+        let before = text[..at].chars().next_back().or(outside);
         let after_hidden = before.is_some_and(|c| edges.hidden == Some(c));
-        let free = after_hidden || before.is_none_or(may_stand_before);
+        let seen = text[..at].chars().rev().find(|c| edges.hidden != Some(*c)).or(outside);
+        let free = seen.is_none_or(may_stand_before);
         let found = if free && at >= rest {
             url_at(text, at, edges).or_else(|| email_at(text, at, before, edges))
         } else {

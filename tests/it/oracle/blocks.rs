@@ -1,7 +1,5 @@
 //! Raw HTML, language classes, footnote labels, heading ids.
 
-use std::collections::HashMap;
-
 use pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use rillmark::markdown::options::Options;
 
@@ -73,7 +71,7 @@ pub(crate) fn footnote_names(events: Vec<Placed>, options: &Options) -> Vec<Plac
 
 /// Gives each heading its id; not to one that reaches beyond `complete`, the end of the complete lines.
 pub(crate) fn heading_ids(mut events: Vec<Placed>, options: &Options, complete: usize) -> Vec<Placed> {
-    let mut seen: HashMap<String, usize> = HashMap::new();
+    let (mut slugs, mut given): (Vec<String>, Vec<String>) = Default::default();
     for i in 0..events.len() {
         if !matches!(events[i].0, Event::Start(Tag::Heading { .. })) || events[i].1.end > complete {
             continue;
@@ -83,12 +81,14 @@ pub(crate) fn heading_ids(mut events: Vec<Placed>, options: &Options, complete: 
         if slug.is_empty() {
             continue;
         }
-        let earlier = seen.entry(slug.clone()).or_default();
-        let suffix = if *earlier == 0 { String::new() } else { format!("-{earlier}") };
-        *earlier += 1;
+        let equal = slugs.iter().filter(|earlier| **earlier == slug).count();
+        let numbered = |n: usize| if n == 0 { slug.clone() } else { format!("{slug}-{n}") };
+        let name = (equal..).map(numbered).find(|name| !given.contains(name)).expect("one of them is free");
+        slugs.push(slug);
         if let Event::Start(Tag::Heading { id, .. }) = &mut events[i].0 {
-            *id = Some(format!("user-content-{}{slug}{suffix}", options.id_prefix).into());
+            *id = Some(format!("user-content-{}{name}", options.id_prefix).into());
         }
+        given.push(name);
     }
     events
 }
@@ -103,7 +103,8 @@ fn text<'a>(events: impl Iterator<Item = &'a Event<'a>>) -> String {
 }
 
 fn slug(text: &str) -> String {
-    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    let lower = |word: &str| word.chars().flat_map(char::to_lowercase).collect();
+    let words: Vec<String> = text.split_whitespace().map(lower).collect();
     let kept = |c: &char| c.is_alphanumeric() || *c == '_' || *c == '-';
     words.join("-").chars().filter(kept).take(SLUG_CHARS_MAX).collect()
 }
