@@ -38,6 +38,10 @@ pub struct HubOptions {
     pub kept_events_max: usize,
     /// Subscribers of one channel. 10,000. One more is refused.
     pub subscribers_per_channel_max: usize,
+    /// Names that are watched and that nobody has published to. 100,000. One more is refused.
+    pub waiting_names_max: usize,
+    /// Over how long subscribers are spread when they come back from a stop. 5 s.
+    pub come_back_spread: Duration,
     /// How long the answer to an `Idempotency-Key` is remembered. 10 min.
     pub idempotency: Duration,
     /// Whether ops that carry HTML are taken. They pass as they are, so that they are as trusted as who sends them.
@@ -62,6 +66,8 @@ impl Default for HubOptions {
             channel_kept_bytes_max: 32 * 1024 * 1024,
             kept_events_max: 32,
             subscribers_per_channel_max: 10_000,
+            waiting_names_max: 100_000,
+            come_back_spread: Duration::from_secs(5),
             idempotency: Duration::from_secs(600),
             html_ops: true,
             policy: Policy::default(),

@@ -96,7 +96,7 @@ pub(super) struct Life {
     /// Where text that is held belongs.
     text_target: Option<Target>,
     text_prepends: bool,
-    body: Option<BodyId>,
+    pub(super) body: Option<BodyId>,
     fed: Instant,
 }
 
@@ -223,11 +223,6 @@ impl Ledger {
     /// A stream, if there was ever one of the name.
     pub(super) fn life(&self, stream: &StreamName) -> Option<&Life> {
         self.streams.get(stream)
-    }
-
-    /// All streams.
-    pub(super) fn lives(&self) -> impl Iterator<Item = (&StreamName, &Life)> {
-        self.streams.iter()
     }
 
     /// How many runs are active.

@@ -1,0 +1,254 @@
+//! What brings a page from the id it has to the id the channel has.
+//!
+//! One way for all: a late joiner, a reload, a reconnect, a reader that was too slow for the kept ticks.
+//!
+//! ```text
+//!  a kept tick starts at the id ──▶ the kept ticks
+//!  the log still reaches the id ──▶ the fold there, and one tick of all that followed
+//!  below, above, another epoch, unreadable ──▶ a snapshot, with `reset`
+//!  no id ──▶ a snapshot; with `from=now` only the active documents
+//! ```
+//!
+//! **Invariant:** an id within the log is never answered with a snapshot (`every_id_of_the_log_is_resumed_without_a_snapshot`).
+//!
+//! **Invariant:** a storm of joins makes one snapshot a second (`a_storm_of_joins_shares_a_snapshot`).
+//!
+//! **Source:** `openapi/protocol.md`, "Ids".
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::feed::Feed;
+use super::hub::Inner;
+use super::snapshot_cache::Snapshot;
+use super::ticker::SMALL_BYTES;
+use super::topic::{Scene, Topic};
+use super::view::{View, difference};
+use crate::oplog::{Folded, OpLog as _, ReadError};
+use crate::protocol::{By, EncodedTick, Position, ResetReason};
+use crate::telemetry::Resync;
+
+/// How often the way is looked for anew while the channel changes under it: it has to end and begin again each time.
+const ATTEMPTS_MAX: usize = 16;
+
+/// What a page has, and so what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// Nothing: it needs everything.
+    Whole,
+    /// Nothing, and it does not want what was before, but for what is being written.
+    Now,
+    /// Everything up to this id.
+    After(Position),
+    /// Something that can't be told.
+    Unknown,
+}
+
+/// Where a page stands once it has `what`.
+#[derive(Clone, Debug)]
+pub(super) struct Joined {
+    pub(super) generation: u64,
+    /// The number of the tick that it needs next.
+    pub(super) next: u64,
+    pub(super) position: Position,
+    pub(super) what: What,
+    /// Why a page that had an id has to begin anew.
+    pub(super) resync: Option<Resync>,
+}
+
+/// What it is sent first.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// Nothing: what comes next continues from what it has.
+    Nothing,
+    /// One tick that leads from its id to the position.
+    Difference(Arc<EncodedTick>),
+    /// Everything; nothing, where a fresh page has nothing to show.
+    Snapshot(Option<Arc<EncodedTick>>),
+    /// That it has to begin anew, with nothing.
+    Reset(ResetReason),
+}
+
+impl What {
+    pub(super) fn by(&self) -> By {
+        match self {
+            Self::Nothing | Self::Difference(_) => By::Replay,
+            Self::Snapshot(_) | Self::Reset(_) => By::Snapshot,
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Debug)]
+enum Way {
+    Stand(Joined),
+    /// The id is of an entry that no tick holds yet.
+    Flush,
+    /// From this id to the head.
+    Fold(Position),
+    Snapshot(Option<(ResetReason, Resync)>),
+    Documents,
+}
+
+impl Way {
+    fn of(want: Want, feed: &Feed) -> Self {
+        let stand = |position: Position, next: u64, what: What, resync: Option<Resync>| {
+            Self::Stand(Joined { generation: feed.generation, next, position, what, resync })
+        };
+        let anew = |reset: Option<(ResetReason, Resync)>| match reset {
+            _ if feed.head > 0 => Self::Snapshot(reset),
+            None => stand(feed.position(), feed.ring.end(), What::Snapshot(None), None),
+            Some((reason, why)) => stand(feed.position(), feed.ring.end(), What::Reset(reason), Some(why)),
+        };
+        match want {
+            Want::After(position) if position.epoch != feed.epoch => anew(Some((ResetReason::Epoch, Resync::Epoch))),
+            Want::After(position) => match feed.ring.starting_at(position.offset, feed.head) {
+                Some(next) => stand(position, next, What::Nothing, None),
+                None if position.offset > feed.log_head => anew(Some((ResetReason::Gap, Resync::Ahead))),
+                None if position.offset > feed.head => Self::Flush,
+                None => Self::Fold(position),
+            },
+            Want::Unknown => anew(Some((ResetReason::Gap, Resync::Unreadable))),
+            Want::Now if feed.head > 0 => Self::Documents,
+            Want::Whole | Want::Now => anew(None),
+        }
+    }
+}
+
+impl Topic {
+    /// Where the page stands, if that needs no work; `feed` is this channel's.
+    pub(super) fn join_at_once(feed: &Feed, want: Want) -> Option<Joined> {
+        match Way::of(want, feed) {
+            Way::Stand(joined) => Some(joined),
+            _ => None,
+        }
+    }
+
+    /// Finds what brings the page to the head.
+    pub(super) async fn join(self: Arc<Self>, hub: Arc<Inner>, want: Want) -> Joined {
+        let mut trimmed = false;
+        for _ in 0..ATTEMPTS_MAX {
+            let way = Way::of(want, &self.feed.lock());
+            let joined = match way {
+                Way::Stand(joined) => Some(joined),
+                Way::Flush => {
+                    self.flush(&hub).await;
+                    None
+                }
+                Way::Fold(_) if trimmed => self.snapshot(&hub, Some((ResetReason::Gap, Resync::Trimmed)), want).await,
+                Way::Fold(position) => self.difference(&hub, position).await.unwrap_or_else(|error| {
+                    tracing::debug!(channel = %self.name, %error, "an id is out of the log's reach");
+                    trimmed = true;
+                    None
+                }),
+                Way::Snapshot(reset) => self.snapshot(&hub, reset, want).await,
+                Way::Documents => self.documents(&hub).await,
+            };
+            if let Some(joined) = joined {
+                return joined;
+            }
+            // The channel has changed, and the way is another now; or something failed, and was logged.
+            tokio::task::yield_now().await;
+        }
+        let feed = self.feed.lock();
+        let (position, next) = (feed.position(), feed.ring.end());
+        let (what, resync) = (What::Reset(ResetReason::Gap), Some(Resync::Trimmed));
+        Joined { generation: feed.generation, next, position, what, resync }
+    }
+
+    /// One tick from an id that the log reaches to the head. `None`: the channel's life ended meanwhile.
+    async fn difference(self: &Arc<Self>, hub: &Arc<Inner>, from: Position) -> Result<Option<Joined>, ReadError> {
+        let (generation, next, to) = {
+            let feed = self.feed.lock();
+            (feed.generation, feed.ring.end(), feed.position())
+        };
+        let done = self.off_the_worker(hub, move |topic, hub| {
+            let runtime = tokio::runtime::Handle::current();
+            let Folded { fold, mut later, .. } = runtime.block_on(hub.log.fold_at(&topic.name, Some(from)))?;
+            later.retain(|logged| logged.offset <= to.offset);
+            let tick = difference(fold, later, Arc::clone(&hub.policy), Instant::now().into_std());
+            Ok(Arc::new(EncodedTick::tick(topic.name.clone(), from, to, &tick.frames)))
+        });
+        let Some(done) = done.await else { return Ok(None) };
+        let what = match done {
+            Err(ReadError::OtherEpoch { .. } | ReadError::Missing) => return Ok(None),
+            done => What::Difference(done?),
+        };
+        hub.metrics.catch_ups().inc();
+        Ok(Some(Joined { generation, next, position: to, what, resync: None }))
+    }
+
+    /// Everything. `None`: there is nothing by now.
+    async fn snapshot(
+        self: &Arc<Self>,
+        hub: &Arc<Inner>,
+        reset: Option<(ResetReason, Resync)>,
+        want: Want,
+    ) -> Option<Joined> {
+        let _alone = self.snapping.lock().await;
+        let known = self.usable_snapshot(want);
+        let snapshot = match known {
+            Some(snapshot) => snapshot,
+            None => self.look(hub, Self::take_snapshot).await??,
+        };
+        let what = match (snapshot.encoded(reset.map(|(reason, _)| reason)), reset) {
+            (None, Some((reason, _))) => What::Reset(reason),
+            (encoded, _) => What::Snapshot(encoded),
+        };
+        let resync = reset.map(|(_, why)| why);
+        Some(Joined { generation: snapshot.generation, next: snapshot.next, position: snapshot.at, what, resync })
+    }
+
+    /// The last snapshot, if the kept ticks lead on from it, it is not old, and it leads nobody back.
+    fn usable_snapshot(&self, want: Want) -> Option<Arc<Snapshot>> {
+        let feed = self.feed.lock();
+        let snapshot = feed.snapshot.as_ref()?;
+        let reached = snapshot.generation == feed.generation && snapshot.next >= feed.ring.first();
+        let recent = snapshot.next == feed.ring.end() || snapshot.is_fresh(Instant::now());
+        let behind = matches!(want, Want::After(position)
+            if position.epoch == snapshot.at.epoch && position.offset > snapshot.at.offset);
+        (reached && recent && !behind).then(|| Arc::clone(snapshot))
+    }
+
+    fn take_snapshot(self: &Arc<Self>, hub: &Arc<Inner>, scene: &mut Scene) -> Option<Arc<Snapshot>> {
+        let frames = scene.view.as_ref()?.snapshot();
+        let mut feed = self.feed.lock();
+        let at = feed.position();
+        let snapshot = Arc::new(Snapshot::new(feed.generation, feed.ring.end(), at, self.name.clone(), frames));
+        let first = feed.snapshot.replace(Arc::clone(&snapshot)).is_none();
+        drop(feed);
+        if first {
+            hub.snapped.lock().push(Arc::clone(self));
+        }
+        Some(snapshot)
+    }
+
+    /// The active documents alone.
+    async fn documents(self: &Arc<Self>, hub: &Arc<Inner>) -> Option<Joined> {
+        self.look(hub, |topic, _, scene| {
+            let frames = scene.view.as_ref()?.active_documents();
+            let feed = topic.feed.lock();
+            let (position, name) = (feed.position(), topic.name.clone());
+            let encoded = (!frames.is_empty()).then(|| Arc::new(EncodedTick::snapshot(name, position, &frames, None)));
+            let what = What::Snapshot(encoded);
+            Some(Joined { generation: feed.generation, next: feed.ring.end(), position, what, resync: None })
+        })
+        .await?
+    }
+
+    /// Looks at the scene as of the last tick: here where little is kept, else off the worker.
+    pub(super) async fn look<R: Send + 'static>(
+        self: &Arc<Self>,
+        hub: &Arc<Inner>,
+        look: impl FnOnce(&Arc<Self>, &Arc<Inner>, &mut Scene) -> R + Send + 'static,
+    ) -> Option<R> {
+        let small = |scene: &Scene| scene.view.as_ref().map_or(0, View::bytes) <= SMALL_BYTES;
+        if let Some(mut scene) = self.scene.try_lock()
+            && small(&scene)
+        {
+            return Some(look(self, hub, &mut scene));
+        }
+        self.off_the_worker(hub, |topic, hub| look(topic, hub, &mut topic.scene.lock())).await
+    }
+}

@@ -1,0 +1,53 @@
+//! The whole state of a channel as frames, made once for all who need it within a second.
+//!
+//! Encoded for each kind of page only when one asks: a fresh one, one that comes from a gap, one of another epoch.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::protocol::{ChannelName, EncodedTick, Frame, Position, ResetReason};
+
+/// How long a snapshot serves while newer ticks are there that lead on from it: under a storm of joins one a second.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A snapshot.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    /// The life of the channel that it is of.
+    pub(super) generation: u64,
+    /// The number of the tick that leads on from it.
+    pub(super) next: u64,
+    /// The id that a page has with it.
+    pub(super) at: Position,
+    pub(super) made: Instant,
+    channel: ChannelName,
+    frames: Vec<Frame>,
+    encoded: [OnceLock<Arc<EncodedTick>>; 3],
+}
+
+impl Snapshot {
+    pub(super) fn new(generation: u64, next: u64, at: Position, channel: ChannelName, frames: Vec<Frame>) -> Self {
+        Self { generation, next, at, made: Instant::now(), channel, frames, encoded: Default::default() }
+    }
+
+    /// Whether it is recent enough for another page.
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        now.duration_since(self.made) < FRESH
+    }
+
+    /// The frames for a page that has an id (`reset`), or a fresh one. `None` where there is nothing to show.
+    pub(super) fn encoded(&self, reset: Option<ResetReason>) -> Option<Arc<EncodedTick>> {
+        if self.frames.is_empty() {
+            return None;
+        }
+        let place = match reset {
+            None => 0,
+            Some(ResetReason::Gap) => 1,
+            Some(ResetReason::Epoch) => 2,
+        };
+        let make = || Arc::new(EncodedTick::snapshot(self.channel.clone(), self.at, &self.frames, reset));
+        Some(Arc::clone(self.encoded[place].get_or_init(make)))
+    }
+}

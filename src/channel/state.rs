@@ -1,0 +1,141 @@
+//! What channels and streams hold, for those who ask instead of watching.
+//!
+//! Both name the id up to which they tell: a page made from it joins there, and misses and repeats nothing.
+//!
+//! **Source:** `openapi/protocol.md`, "State".
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::document::PageDocument;
+use super::hub::Hub;
+use super::topic::{Live, Scene, Topic};
+use super::view::View;
+use crate::oplog::StreamFold;
+use crate::protocol::{ChannelName, DomOp, Kind, Position, RunState, StreamName};
+
+/// A channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelState {
+    /// Where its log ends.
+    pub id: Position,
+    /// What it is.
+    pub state: ChannelLife,
+    /// Who watches it.
+    pub subscribers: usize,
+    /// Its streams.
+    pub streams: BTreeMap<StreamName, StreamSummary>,
+}
+
+/// What a channel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelLife {
+    /// A run of it is active.
+    Active,
+    /// None is.
+    Idle,
+    /// It was ended.
+    Ended,
+}
+
+impl ChannelLife {
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Idle => "idle",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A stream, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamSummary {
+    /// What its run has come to.
+    pub state: RunState,
+    /// What its run is made of; none before the first content.
+    pub kind: Option<Kind>,
+    /// What is kept of it, in bytes.
+    pub bytes: u64,
+}
+
+/// A stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamState {
+    /// Up to where this tells.
+    pub id: Position,
+    /// What its run has come to.
+    pub state: RunState,
+    /// How often it was started.
+    pub run: u64,
+    /// What it holds.
+    pub content: StreamContent,
+}
+
+/// What a stream holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamContent {
+    /// A document.
+    Markdown {
+        /// All of its source so far.
+        source: String,
+        /// What the page shows of it.
+        html: String,
+    },
+    /// The ops that a page needs, in order: what they make of it depends on the page.
+    Ops(Vec<DomOp>),
+}
+
+impl Hub {
+    /// What a channel holds; none where it has no log.
+    pub async fn channel_state(&self, channel: &ChannelName) -> Option<ChannelState> {
+        let hub = self.inner();
+        let (topic, writer) = hub.existing(channel).await?;
+        let state = life_of(writer.live.as_ref()?);
+        // While nobody may write, so that all of it is of one id.
+        topic.flush(hub).await;
+        let streams = |_: &Arc<Topic>, _: &_, scene: &mut Scene| {
+            let summary = |stream: &StreamFold<PageDocument>| StreamSummary {
+                state: stream.state(),
+                kind: stream.kind(),
+                bytes: stream.bytes() as u64,
+            };
+            let view = scene.view.as_ref()?;
+            Some(view.streams().map(|(name, stream)| (name.clone(), summary(stream))).collect())
+        };
+        let streams = topic.look(hub, streams).await??;
+        let feed = topic.feed.lock();
+        Some(ChannelState { id: feed.position(), state, subscribers: feed.watchers.len(), streams })
+    }
+
+    /// What a stream holds; none where there is none of the name.
+    pub async fn stream_state(&self, channel: &ChannelName, stream: &StreamName) -> Option<StreamState> {
+        let hub = self.inner();
+        let topic = hub.known(channel)?;
+        topic.flush(hub).await;
+        let stream = stream.clone();
+        let look = move |topic: &Arc<Topic>, _: &_, scene: &mut Scene| {
+            let id = topic.feed.lock().position();
+            state_of(scene.view.as_ref()?, id, &stream)
+        };
+        topic.look(hub, look).await?
+    }
+}
+
+fn life_of(live: &Live) -> ChannelLife {
+    match live.ended {
+        true => ChannelLife::Ended,
+        false if live.ledger.active() > 0 => ChannelLife::Active,
+        false => ChannelLife::Idle,
+    }
+}
+
+fn state_of(view: &View, id: Position, name: &StreamName) -> Option<StreamState> {
+    let stream = view.stream(name)?;
+    let content = match view.markdown(name) {
+        Some((source, html)) => StreamContent::Markdown { source: source.to_owned(), html: html.to_owned() },
+        None => StreamContent::Ops(view.ops(name)?),
+    };
+    Some(StreamState { id, state: stream.state(), run: stream.runs(), content })
+}

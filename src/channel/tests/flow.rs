@@ -1,0 +1,112 @@
+//! From a publish to a page: at once after quiet, together when it is much, once and in order always.
+
+use tokio::time::Instant;
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn what_is_published_reaches_who_waited_for_the_name() {
+    let stage = Stage::new(HubOptions::default());
+    let mut reader = stage.watch("c", From::Beginning);
+    assert_eq!(reader.text().await, "");
+    assert_eq!((stage.hub.load().channels, stage.hub.load().waiting), (0, 1));
+    let began = Instant::now();
+    stage.say("c", "hello").await;
+    assert!(matches!(reader.take().await, Some(Delivery::Tick(_))));
+    assert_eq!(began.elapsed(), Duration::ZERO, "the first is at once");
+    assert_eq!(reader.text().await, "hello");
+    assert_eq!(reader.page.told, ["Snapshot"]);
+    let mut late = stage.watch("c", From::Beginning);
+    assert_eq!(late.text().await, "hello");
+    assert_eq!((stage.hub.load().channels, stage.hub.load().waiting), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ticks_keep_their_distance_and_the_first_is_at_once() {
+    let stage = Stage::new(HubOptions::default());
+    let mut reader = stage.watch("c", From::Beginning);
+    reader.settle().await;
+    let began = Instant::now();
+    let publisher = async {
+        for n in 0..10_000 {
+            stage.say("c", &format!("{n},")).await;
+            if n % 10 == 9 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    };
+    let mut at = Vec::new();
+    let reading = async {
+        while began.elapsed() < Duration::from_millis(1_100) {
+            if let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(100), reader.take()).await {
+                at.push(began.elapsed());
+            }
+        }
+    };
+    tokio::join!(publisher, reading);
+    assert_eq!(at[0], Duration::ZERO);
+    let closest = at.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap();
+    assert!(closest >= Duration::from_millis(16), "{closest:?}");
+    let (ticks, seconds) = (at.len() as f64, at.last().unwrap().as_secs_f64());
+    assert!((50.0..=65.0).contains(&(ticks / seconds)), "{ticks} ticks in {seconds} s");
+    let expected: String = (0..10_000).map(|n| format!("{n},")).collect();
+    assert_eq!(reader.text().await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_is_there_only_while_something_waits() {
+    let stage = Stage::new(HubOptions::default());
+    let tasks = || stage.metric("rillmark_channel_tasks");
+    stage.say("c", "a").await;
+    assert_eq!(tasks(), 0.0, "the first needs none");
+    stage.say("c", "b").await;
+    assert_eq!(tasks(), 1.0);
+    for text in ["c", "d"] {
+        stage.say("c", text).await;
+        assert_eq!(tasks(), 1.0, "one is enough");
+    }
+    let mut reader = stage.watch("c", From::Beginning);
+    assert_eq!(reader.text().await, "abcd");
+    assert_eq!(tasks(), 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_with_a_key_counts_once() {
+    let stage = Stage::new(HubOptions::default());
+    let batch = |text: &str, key: &str| json!({"stream": "s", "key": key, "ops": [{"op": "text", "text": text, "mode": "append"}]});
+    let retries = (0..5).map(|_| stage.publish_with("c", batch("a", "1")));
+    let ids = futures_util::future::join_all(retries).await;
+    assert!(ids.iter().all(|id| *id == ids[0] && id.is_ok()), "{ids:?}");
+    assert_eq!(stage.publish_with("c", batch("b", "1")).await, Err(PublishError::IdempotencyMismatch));
+    assert!(stage.publish_with("c", batch("b", "2")).await.is_ok());
+    assert_eq!(stage.watch("c", From::Beginning).text().await, "ab");
+    let refused = json!({"stream": "s", "key": "3", "ops": [{"op": "markdown", "text": "x"}]});
+    assert!(matches!(stage.publish_with("c", refused).await, Err(PublishError::Refused(_))));
+    assert!(stage.publish_with("c", batch("c", "3")).await.is_ok(), "a refusal is not remembered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_publish_leaves_no_name_behind() {
+    let stage = Stage::new(HubOptions::default());
+    let half = json!([{"op": "markdown", "text": "x", "options": {"dense": false}}]);
+    assert!(stage.publish("c", "s", half).await.is_err());
+    let epoch = json!({"stream": "s", "epoch": "1f", "ops": [{"op": "start"}]});
+    assert_eq!(stage.publish_with("c", epoch).await, Err(PublishError::EpochChanged { current: None }));
+    assert_eq!(stage.hub.load(), HubLoad::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_documents_are_framed_off_the_worker_and_all_arrive() {
+    let stage = Stage::new(HubOptions::default());
+    let mut reader = stage.watch("c", From::Beginning);
+    let paragraph = "word ".repeat(2_000);
+    for _ in 0..20 {
+        let ops = json!([{"op": "markdown", "text": format!("{paragraph}\n\n")}]);
+        stage.publish("c", "s", ops).await.unwrap();
+        reader.take().await;
+    }
+    stage.publish("c", "s", json!([{"op": "done"}])).await.unwrap();
+    let expected = format!("<p>{}</p>", paragraph.trim()).repeat(20);
+    assert!(reader.text().await == expected, "every paragraph is there");
+    assert!(stage.watch("c", From::Beginning).text().await == expected, "in the snapshot too");
+}

@@ -1,0 +1,194 @@
+//! Ticks: everything new of a channel, at once, about sixty times a second at most.
+//!
+//! The first entry after quiet is made a tick where it is published. What comes within a tick's time of it waits for
+//! one timer, which is there only while something waits. A tick that parses much is made off the worker.
+//!
+//! **Invariant:** ticks of a channel are at least [`HubOptions::tick`](super::HubOptions::tick) apart, but for those that
+//! someone who joins or leaves needs (`ticks_keep_their_distance_and_the_first_is_at_once`).
+//!
+//! **Invariant:** no entry is left without a tick, and no timer without an entry
+//! (`a_timer_is_there_only_while_something_waits`).
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::feed::KeptTick;
+use super::hub::Inner;
+use super::topic::{Scene, Topic};
+use super::view::{Readiness, View};
+use crate::limits::SMALL_SOURCE_BYTES_MAX;
+use crate::oplog::Logged;
+use crate::protocol::{DomOp, EncodedTick, Op};
+
+/// Up to this much to parse and encode is done where the entry is published, as small renders are.
+pub(super) const SMALL_BYTES: usize = SMALL_SOURCE_BYTES_MAX;
+
+impl Scene {
+    /// About how many bytes the next tick parses.
+    pub(super) fn cost(&self) -> usize {
+        self.view.as_ref().map_or(0, View::cost)
+    }
+}
+
+impl Topic {
+    /// Something was published: makes a tick of it now, or sees to it that one is made.
+    pub(super) fn poke(self: &Arc<Self>, hub: &Arc<Inner>) {
+        let now = Instant::now();
+        let earliest = {
+            let feed = self.feed.lock();
+            if feed.timer || feed.pending.is_empty() {
+                return;
+            }
+            feed.next_tick
+        };
+        if earliest > now {
+            return self.arm(hub, earliest);
+        }
+        match self.tick_if_small(hub) {
+            Some(None) => {}
+            Some(Some(at)) => self.arm(hub, at),
+            None => self.arm(hub, now),
+        }
+    }
+
+    /// Makes a tick here where that is little work and nobody else is at it. The answer is `tick`'s.
+    fn tick_if_small(&self, hub: &Arc<Inner>) -> Option<Option<Instant>> {
+        let mut scene = self.scene.try_lock()?;
+        let small = scene.cost() + self.feed.lock().pending_bytes <= SMALL_BYTES;
+        small.then(|| self.tick(hub, &mut scene, false))
+    }
+
+    /// Makes a tick of all that was published. Says when to look again, where a document has no credit yet; a forced
+    /// tick does not ask for it.
+    pub(super) fn tick(&self, hub: &Arc<Inner>, scene: &mut Scene, forced: bool) -> Option<Instant> {
+        let now = Instant::now();
+        let (epoch, (pending, since)) = {
+            let mut feed = self.feed.lock();
+            (feed.epoch, feed.take_pending())
+        };
+        self.drained.notify_waiters();
+        let view = scene.view.as_mut()?;
+        scene.since = scene.since.or(since);
+        for Logged { offset, entry } in pending {
+            let cancels = |op: &Op<String>| matches!(op, Op::Dom(DomOp::Done { cancelled: true, .. }));
+            if entry.ops.iter().any(cancels) {
+                scene.cancelled.push(entry.stream.clone());
+            }
+            view.apply(offset, entry);
+        }
+        match view.ready(now.into_std()) {
+            Readiness::Idle => return None,
+            Readiness::Wait(wait) if !forced => return Some(now + wait),
+            _ => {}
+        }
+        let tick = view.tick(now.into_std());
+        let (from, to) = (epoch.at(tick.from), epoch.at(tick.to));
+        let kept = KeptTick {
+            tick: Arc::new(EncodedTick::tick(self.name.clone(), from, to, &tick.frames)),
+            since: scene.since.take().unwrap_or(now),
+            cancelled: std::mem::take(&mut scene.cancelled).into(),
+        };
+        hub.metrics.ticks().inc();
+        {
+            let mut feed = self.feed.lock();
+            let before = feed.ring.bytes();
+            feed.push(kept, &mut scene.waiting);
+            feed.next_tick = now + hub.options.tick;
+            hub.kept_bytes_changed(before, feed.ring.bytes());
+        }
+        scene.waiting.drain(..).for_each(std::task::Waker::wake);
+        None
+    }
+
+    /// Sees to it that a tick is made at `at`, unless a timer runs: that one will see what is pending.
+    pub(super) fn arm(self: &Arc<Self>, hub: &Arc<Inner>, at: Instant) {
+        if std::mem::replace(&mut self.feed.lock().timer, true) {
+            return;
+        }
+        let timer = Timer { hub: Arc::clone(hub), topic: Arc::clone(self), over: false };
+        hub.metrics.tasks().inc();
+        tokio::spawn(timer.run(at));
+    }
+
+    /// Makes a tick wherever there is time for it.
+    async fn tick_somewhere(self: &Arc<Self>, hub: &Arc<Inner>) -> Option<Instant> {
+        match self.tick_if_small(hub) {
+            Some(next) => next,
+            None => self.off_the_worker(hub, |topic, hub| topic.tick(hub, &mut topic.scene.lock(), false)).await?,
+        }
+    }
+
+    /// Makes a tick of all that was published before, whatever it costs.
+    pub(super) async fn flush(self: &Arc<Self>, hub: &Arc<Inner>) {
+        let done = self.scene.try_lock().is_some_and(|mut scene| {
+            let small = scene.cost() + self.feed.lock().pending_bytes <= SMALL_BYTES;
+            if small {
+                self.tick(hub, &mut scene, true);
+            }
+            small
+        });
+        if !done {
+            self.off_the_worker(hub, |topic, hub| topic.tick(hub, &mut topic.scene.lock(), true)).await;
+        }
+    }
+
+    /// Runs something long, of which few run at a time. `None` where it panicked, which is logged.
+    pub(super) async fn off_the_worker<R: Send + 'static>(
+        self: &Arc<Self>,
+        hub: &Arc<Inner>,
+        work: impl FnOnce(&Arc<Self>, &Arc<Inner>) -> R + Send + 'static,
+    ) -> Option<R> {
+        let permit = Arc::clone(&hub.heavy).acquire_owned().await.expect("the semaphore is never closed");
+        let (topic, hub) = (Arc::clone(self), Arc::clone(hub));
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&topic, &hub);
+            drop(permit);
+            done
+        });
+        match done.await {
+            Ok(done) => Some(done),
+            Err(error) => {
+                tracing::error!(channel = %self.name, %error, "a channel's work failed");
+                None
+            }
+        }
+    }
+}
+
+/// The one timer of a channel.
+struct Timer {
+    hub: Arc<Inner>,
+    topic: Arc<Topic>,
+    /// Whether it said itself that it is gone: by now there may be another.
+    over: bool,
+}
+
+impl Timer {
+    async fn run(mut self, mut at: Instant) {
+        loop {
+            sleep_until(at).await;
+            let next = self.topic.tick_somewhere(&self.hub).await;
+            let mut feed = self.topic.feed.lock();
+            at = match next {
+                Some(at) => at,
+                None if feed.pending.is_empty() => {
+                    feed.timer = false;
+                    self.over = true;
+                    return;
+                }
+                None => feed.next_tick,
+            };
+        }
+    }
+}
+
+/// Also where the task is dropped with its runtime: the next publish then begins another.
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if !self.over {
+            self.topic.feed.lock().timer = false;
+        }
+        self.hub.metrics.tasks().dec();
+    }
+}
