@@ -7,17 +7,18 @@
 //! The HTTP library says `100 Continue` before any of this: a client that asks first is told to go on even where the
 //! length it announced is refused. The refusal follows at once.
 //!
-//! **Source:** RFC 9110 §8.4 (no request codings are taken), §15.5.14, §15.5.9; FACTS "No timeout for request bodies".
+//! **Source:** RFC 9110 §15.5.14, §15.5.9; FACTS "No timeout for request bodies".
 
 use std::time::Duration;
 
 use actix_web::error::PayloadError;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 
 use super::budget::{Budget, FREE_BYTES, Held};
+use super::media_type::refuse_codings;
 use super::problem::Problem;
 use super::problem_kinds::Kind;
 
@@ -115,17 +116,6 @@ fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
 
 fn too_large(bytes_max: usize) -> Problem {
     Problem::new(Kind::BodyTooLarge, format!("the body may be {bytes_max} bytes long")).closing()
-}
-
-fn refuse_codings(headers: &HeaderMap) -> Result<(), Problem> {
-    let coded =
-        headers.get(header::CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if !coded {
-        return Ok(());
-    }
-    let detail = "bodies are taken without Content-Encoding";
-    let problem = Problem::new(Kind::UnsupportedMediaType, detail).closing();
-    Err(problem.header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")))
 }
 
 fn broken(error: PayloadError) -> Problem {

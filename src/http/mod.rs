@@ -19,6 +19,7 @@ mod guard;
 mod health;
 mod json_body;
 mod json_text;
+mod media_type;
 mod negotiate;
 mod ongoing;
 mod openapi;

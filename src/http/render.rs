@@ -6,7 +6,7 @@
 //! client has gone. A long answer holds its own bytes of another budget until it is sent or dropped.
 //!
 //! **Invariant:** both body forms give the same HTML (`json_and_text_bodies_render_the_same`).
-//! **Source:** RFC 9110 §8.3, §12.5.1, §15.5.16; W3C Linked Data Platform §7.1 (`Accept-Post`).
+//! **Source:** RFC 9110 §8.3, §12.5.1.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -16,15 +16,15 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use mime::Mime;
 
 use super::HttpOptions;
 use super::body::{BUSY_WAIT, Body, BodyBudget, BodyLimits};
 use super::budget::{Budget, FREE_BYTES, Held};
 use super::json_text;
+use super::media_type;
 use super::negotiate;
 use super::openapi::{RenderAnswer, RenderBody};
 use super::problem::Problem;
@@ -34,8 +34,8 @@ use crate::limits::{Limits, RenderPermit};
 use crate::markdown::{self, Options, Policy};
 use crate::telemetry::Metrics;
 
-/// What `Accept-Post` says.
-const ACCEPT_POST: &str = "application/json, text/markdown, text/plain";
+/// The media types of bodies that are taken.
+const TAKES: &[&str] = &["application/json", "text/markdown", "text/plain"];
 
 /// Renders requests. A clone is a handle to the same gate, budget and metrics.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ pub(super) async fn render(
     payload: web::Payload,
     renderer: web::Data<Renderer>,
 ) -> Result<HttpResponse, Problem> {
-    let form = Form::of(request.headers().get(header::CONTENT_TYPE))?;
+    let form = Form::of(request.headers())?;
     let answer =
         [AnswerForm::Json, AnswerForm::Html][negotiate::media(request.headers(), &["application/json", "text/html"])];
     let body = renderer.bodies.read(request.headers(), payload, renderer.body_limits(form)).await?;
@@ -229,28 +229,11 @@ impl Renderer {
 
 impl Form {
     /// Judges `Content-Type`.
-    fn of(content_type: Option<&HeaderValue>) -> Result<Self, Problem> {
-        let refuse = |detail: String| {
-            let problem = Problem::new(Kind::UnsupportedMediaType, detail).closing();
-            problem.header(HeaderName::from_static("accept-post"), HeaderValue::from_static(ACCEPT_POST))
-        };
-        let Some(value) = content_type else {
-            return Err(refuse(format!("Content-Type is missing; it takes one of {ACCEPT_POST}")));
-        };
-        let shown = || String::from_utf8_lossy(value.as_bytes()).chars().take(80).collect::<String>();
-        let media: Option<Mime> = value.to_str().ok().and_then(|text| text.parse().ok());
-        let media = media.ok_or_else(|| refuse(format!("`{}` is not a media type", shown())))?;
-        let form = match media.essence_str() {
-            "application/json" => Self::Json,
-            "text/markdown" | "text/plain" => Self::Text,
-            _ => return Err(refuse(format!("`{}` is not one of {ACCEPT_POST}", shown()))),
-        };
-        match media.get_param(mime::CHARSET) {
-            Some(charset) if charset != "utf-8" && !charset.as_str().eq_ignore_ascii_case("utf8") => Err(refuse(
-                format!("the charset is utf-8, not {}", charset.as_str().chars().take(40).collect::<String>()),
-            )),
-            _ => Ok(form),
-        }
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        Ok(match media_type::of_body(headers, TAKES)? {
+            0 => Self::Json,
+            _ => Self::Text,
+        })
     }
 
     fn parse<'a>(self, body: &'a [u8], query: &str) -> Result<RenderRequest<'a>, Problem> {
@@ -315,25 +298,6 @@ mod tests {
             tokio::task::spawn_blocking(|| {}).await.unwrap();
             assert!(all_is_back());
         });
-    }
-
-    #[test]
-    fn three_media_types_are_taken_in_utf8_only() {
-        let check = |content_type: &'static str, expected: Option<Form>| {
-            let found = Form::of(Some(&HeaderValue::from_static(content_type)));
-            assert_eq!(found.as_ref().ok(), expected.as_ref(), "{content_type}");
-        };
-        check("application/json", Some(Form::Json));
-        check("Application/JSON; charset=UTF-8", Some(Form::Json));
-        check("text/markdown; charset=\"utf-8\"; variant=GFM", Some(Form::Text));
-        check("text/plain", Some(Form::Text));
-        check("text/plain;charset=utf8", Some(Form::Text));
-        check("text/plain; charset=iso-8859-1", None);
-        check("application/json; charset=utf-16", None);
-        check("text/html", None);
-        check("application/x-www-form-urlencoded", None);
-        check("markdown", None);
-        assert!(Form::of(None).is_err());
     }
 
     #[test]
