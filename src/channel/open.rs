@@ -51,7 +51,7 @@ pub enum OpenEnd {
 /// What an open body came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// The id with which the run has ended.
+    /// Where the channel stands, the run's end included.
     pub id: Position,
     /// How: `done`, `cancelled` or `error`.
     pub finish: RunState,
@@ -194,6 +194,8 @@ impl OpenRun {
                 Err(error) => tracing::warn!(channel = %self.channel, %error, "a run's end was not appended"),
             }
             topic.poke(&hub);
+        } else {
+            self.at = live.head;
         }
         live.ledger.life(&self.stream).map_or(RunState::Error, |life| {
             self.bytes = life.bytes as u64;

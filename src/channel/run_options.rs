@@ -28,7 +28,7 @@ pub enum OptionRefusal {
 }
 
 /// The options in which streams are fixed.
-const FIXED: [&str; 2] = ["provisional", "dense"];
+pub const FIXED: [&str; 2] = ["provisional", "dense"];
 
 /// What a run's renderer works with, from the options of its first `markdown` op. Without any: the defaults of streams.
 ///

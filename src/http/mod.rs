@@ -22,16 +22,21 @@ mod json_text;
 mod media_type;
 mod negotiate;
 mod ongoing;
+mod open_body;
 mod openapi;
 mod pages;
 mod problem;
 mod problem_kinds;
 mod problem_pages;
+mod publish;
+mod publish_problems;
 mod render;
 mod render_request;
+mod render_stream;
 mod request_id;
 mod routes;
 mod stream_options;
+mod stream_query;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +44,7 @@ use std::time::Duration;
 use actix_web::web;
 
 use crate::auth::Auth;
+use crate::channel::{Hub, HubOptions};
 use crate::limits::Limits;
 use crate::markdown::Policy;
 use crate::telemetry::Metrics;
@@ -55,7 +61,9 @@ pub use routes::{ROUTES, RouteSpec, Surface};
 pub use stream_options::StreamOptions;
 
 use pages::FrontPage;
+use publish::Publishing;
 use render::Renderer;
+use render_stream::StreamRenderer;
 
 /// What the operator decides about HTTP.
 #[derive(Clone, Debug)]
@@ -103,15 +111,28 @@ pub struct Http {
     metrics: Metrics,
     readiness: Readiness,
     renderer: Renderer,
+    stream_renderer: StreamRenderer,
+    publishing: Publishing,
     demo: bool,
 }
 
 impl Http {
-    /// Puts the state together.
-    pub fn new(options: &HttpOptions, auth: Auth, limits: Limits, metrics: Metrics, readiness: Readiness) -> Self {
-        let limits = Arc::new(limits);
+    /// Puts the state together, over this hub with its options.
+    pub fn new(
+        options: &HttpOptions,
+        auth: Auth,
+        limits: Limits,
+        hub: Hub,
+        channels: &HubOptions,
+        metrics: Metrics,
+        readiness: Readiness,
+    ) -> Self {
+        let (auth, limits) = (Arc::new(auth), Arc::new(limits));
         let renderer = Renderer::new(options, Arc::clone(&limits), metrics.clone());
-        Self { auth: Arc::new(auth), limits, metrics, readiness, renderer, demo: options.demo }
+        let shared = (Arc::clone(&limits), metrics.clone(), readiness.clone());
+        let stream_renderer = StreamRenderer::new(options, channels, renderer.budget(), shared);
+        let publishing = Publishing::new(options, channels, hub, renderer.budget());
+        Self { auth, limits, metrics, readiness, renderer, stream_renderer, publishing, demo: options.demo }
     }
 
     /// Adds the routes of `surface` to an application. `alone`: there are no internal listeners.
@@ -126,6 +147,8 @@ impl Http {
         app.app_data(web::Data::new(self.metrics.clone()));
         app.app_data(web::Data::new(self.readiness.clone()));
         app.app_data(web::Data::new(self.renderer.clone()));
+        app.app_data(web::Data::new(self.stream_renderer.clone()));
+        app.app_data(web::Data::new(self.publishing.clone()));
         app.app_data(web::Data::new(self.front_page(whole)));
     }
 

@@ -10,7 +10,9 @@ use utoipa::OpenApi as _;
 
 use super::problem::{PROBLEM_TYPE, Problem, ProblemBody};
 use super::problem_kinds::{KINDS, Kind};
+use super::publish;
 use super::routes::{ROUTES, RouteSpec};
+use crate::channel::run_options::FIXED;
 use crate::markdown::options::{Kind as OptionKind, OPTIONS, OptionSpec};
 
 /// The document as it is served and committed: indented, with a line feed at the end.
@@ -25,6 +27,13 @@ pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     info(title = "Rillmark"),
     paths(
         super::render::render,
+        super::render_stream::render_stream,
+        super::publish::ops,
+        super::publish::reply,
+        super::publish::stream,
+        super::publish::cancel,
+        super::publish::channel,
+        super::publish::end,
         super::health::healthz,
         super::health::readyz,
         super::health::metrics,
@@ -32,9 +41,21 @@ pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
         super::problem_pages::list,
         super::problem_pages::page,
     ),
-    components(schemas(ProblemBody<'static>, RenderBody, RenderAnswer)),
+    components(schemas(
+        ProblemBody<'static>,
+        RenderBody,
+        RenderAnswer,
+        publish::BatchBody,
+        publish::OpsAnswer,
+        publish::ReplyAnswer,
+        publish::StreamAnswer,
+        publish::CancelAnswer,
+        publish::ChannelAnswer,
+        publish::EndAnswer,
+    )),
     tags(
         (name = "render", description = "Markdown to safe HTML."),
+        (name = "publish", description = "Ops and replies into channels, and what has become of them."),
         (name = "operations", description = "What orchestrators, monitoring and people ask."),
     )
 )]
@@ -175,35 +196,62 @@ fn name_of(status: u16) -> String {
     format!("Problem{status}")
 }
 
-/// Gives each operation the problems of its route, and `render` the options as query parameters.
+/// Gives each operation the problems of its route, and those that render the options as query parameters.
 fn complete_operations(document: &mut Value) {
     let paths = document["paths"].as_object_mut().expect("there are paths");
     for (path, item) in paths {
         let spec = ROUTES.iter().find(|spec| spec.path == path).expect("each documented path is a route");
-        for operation in item.as_object_mut().expect("a path item").values_mut() {
+        for (method, operation) in item.as_object_mut().expect("a path item") {
             let responses = operation["responses"].as_object_mut().expect("there are responses");
-            for kind in kinds_of(spec) {
+            for kind in kinds_of(spec).filter(|kind| may_refuse(method, *kind)) {
                 let status = kind.row().status;
                 let reference = json!({"$ref": format!("#/components/responses/{}", name_of(status))});
                 responses.insert(status.to_string(), reference);
             }
         }
     }
-    let parameters: Vec<Value> = OPTIONS
-        .iter()
-        .map(|spec| {
-            // Without its default, or Swagger UI would send them all.
-            let mut schema = option_schema(spec);
-            let default = schema["default"].take();
-            schema.as_object_mut().expect("a schema is an object").remove("default");
-            let mut parameter = json!({"name": spec.name, "in": "query", "required": false, "schema": schema});
-            parameter["description"] = json!(format!("{} Default: `{default}`.", spec.doc));
-            parameter
-        })
-        .collect();
-    let render = &mut document["paths"]["/render"]["post"];
-    render["parameters"] = Value::Array(parameters);
-    render["responses"]["200"]["headers"] = rate_headers();
+    let reply = "/channels/{channel}/streams/{stream}";
+    for (path, streamed) in [("/render", false), ("/render/stream", true), (reply, true)] {
+        let operation = &mut document["paths"][path]["post"];
+        let mut parameters = operation["parameters"].take().as_array().cloned().unwrap_or_default();
+        parameters.extend(option_parameters(streamed));
+        operation["parameters"] = Value::Array(parameters);
+        operation["responses"]["200"]["headers"] = rate_headers();
+    }
+}
+
+/// The options as query parameters: of a render, or of a stream, where some are fixed and one has another default.
+fn option_parameters(streamed: bool) -> impl Iterator<Item = Value> {
+    OPTIONS.iter().filter(move |spec| !(streamed && FIXED.contains(&spec.name))).map(move |spec| {
+        // Without its default, or Swagger UI would send them all.
+        let mut schema = option_schema(spec);
+        let default = schema["default"].take();
+        schema.as_object_mut().expect("a schema is an object").remove("default");
+        let mut parameter = json!({"name": spec.name, "in": "query", "required": false, "schema": schema});
+        let default = if streamed && spec.name == "tail" { json!("complete") } else { default };
+        parameter["description"] = json!(format!("{} Default: `{default}`.", spec.doc));
+        parameter
+    })
+}
+
+/// Whether a refusal of a path can be one of this method of it.
+fn may_refuse(method: &str, kind: Kind) -> bool {
+    let asked = [
+        Kind::InvalidHeader,
+        Kind::InvalidName,
+        Kind::LogUnavailable,
+        Kind::Unauthorized,
+        Kind::Forbidden,
+        Kind::MethodNotAllowed,
+        Kind::RateLimited,
+        Kind::Draining,
+        Kind::Internal,
+    ];
+    match method {
+        "get" => kind == Kind::NotFound || asked.contains(&kind),
+        "delete" => asked.contains(&kind),
+        _ => kind != Kind::NotFound,
+    }
 }
 
 /// The refusals of a route: its own, and those that any route may give.

@@ -93,9 +93,13 @@ impl Problem {
 
     /// A fault of ours. `cause` goes to the log and nowhere else.
     pub fn internal(cause: impl fmt::Display) -> Self {
-        let mut problem = Self::new(Kind::Internal, "the service failed to answer; its log has the cause");
-        problem.cause = Some(cause.to_string());
-        problem
+        Self::new(Kind::Internal, "the service failed to answer; its log has the cause").caused_by(cause.to_string())
+    }
+
+    /// Says to the log, and to nobody else, what went wrong inside.
+    pub(super) fn caused_by(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
     }
 
     /// Names the field or option that was refused.
@@ -149,6 +153,11 @@ impl Problem {
     /// The kind.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// What is wrong with this request.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// What went wrong inside, for the log.

@@ -136,6 +136,11 @@ impl Renderer {
         }
     }
 
+    /// The budget of bodies that are being read.
+    pub(super) fn budget(&self) -> Budget {
+        self.bodies.0.clone()
+    }
+
     /// Reads a short body, for handlers that take one.
     ///
     /// # Errors

@@ -11,12 +11,12 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpRequest, HttpResponse, Resource, web};
 
 use super::access_log::Watched;
-use super::door::{self, Needs};
+use super::door::{self, Need, Needs};
 use super::frame::frame;
 use super::guard::{admit, screen};
 use super::problem::Problem;
 use super::problem_kinds::Kind;
-use super::{Http, docs, health, pages, problem_pages, render};
+use super::{Http, docs, health, pages, problem_pages, publish, render, render_stream};
 use crate::auth::Auth;
 use crate::limits::Limits;
 
@@ -64,9 +64,80 @@ const RENDERING: &[Kind] = &[
     Kind::Timeout,
 ];
 
-/// All paths. `/` also takes `POST` where it offers a live render.
+/// What rendering a source that is being written may refuse.
+const STREAM_RENDERING: &[Kind] = &[
+    Kind::InvalidOption,
+    Kind::InvalidName,
+    Kind::OptionNotStreamable,
+    Kind::UnsupportedMediaType,
+    Kind::Unauthorized,
+    Kind::RateLimited,
+    Kind::Draining,
+];
+
+/// What publishing may refuse.
+const PUBLISHING: &[Kind] = &[
+    Kind::InvalidJson,
+    Kind::InvalidOption,
+    Kind::InvalidOp,
+    Kind::InvalidName,
+    Kind::OptionNotStreamable,
+    Kind::UnsupportedMediaType,
+    Kind::BodyTooLarge,
+    Kind::OpTooLarge,
+    Kind::StreamTooLarge,
+    Kind::ChannelTooLarge,
+    Kind::StreamKind,
+    Kind::StreamDone,
+    Kind::StreamCancelled,
+    Kind::StreamFailed,
+    Kind::StreamBusy,
+    Kind::TooManyStreams,
+    Kind::ChannelEnded,
+    Kind::EpochChanged,
+    Kind::IdempotencyMismatch,
+    Kind::TooManyChannels,
+    Kind::LogUnavailable,
+    Kind::Unauthorized,
+    Kind::NotFound,
+    Kind::RateLimited,
+    Kind::Busy,
+    Kind::Draining,
+    Kind::Timeout,
+];
+
+/// What asking for a channel, or its end, may refuse.
+const MANAGING: &[Kind] =
+    &[Kind::InvalidName, Kind::LogUnavailable, Kind::Unauthorized, Kind::NotFound, Kind::RateLimited];
+
+const OPS: &str = "POST, OPTIONS";
+const STREAM: &str = "GET, HEAD, POST, DELETE, OPTIONS";
+const CHANNEL: &str = "GET, HEAD, DELETE, OPTIONS";
+/// What public listeners take of a stream where there are internal ones: who watches a reply may stop it.
+const PUBLIC_STREAM: &str = "DELETE, OPTIONS";
+
+const OPS_NEEDS: Needs = &[("POST", Need::Publish)];
+const STREAM_NEEDS: Needs =
+    &[("GET", Need::Manage), ("HEAD", Need::Manage), ("POST", Need::Publish), ("DELETE", Need::Cancel)];
+const CHANNEL_NEEDS: Needs = &[("GET", Need::Manage), ("HEAD", Need::Manage), ("DELETE", Need::Manage)];
+
+/// All paths. `DELETE` of a stream is public in any case. `/` also takes `POST` where it offers a live render.
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec { path: "/render", allow: "POST, OPTIONS", surface: Surface::Internal, problems: RENDERING },
+    RouteSpec {
+        path: "/render/stream",
+        allow: "POST, OPTIONS",
+        surface: Surface::Internal,
+        problems: STREAM_RENDERING,
+    },
+    RouteSpec { path: "/channels/{channel}/ops", allow: OPS, surface: Surface::Internal, problems: PUBLISHING },
+    RouteSpec {
+        path: "/channels/{channel}/streams/{stream}",
+        allow: STREAM,
+        surface: Surface::Internal,
+        problems: PUBLISHING,
+    },
+    RouteSpec { path: "/channels/{channel}", allow: CHANNEL, surface: Surface::Internal, problems: MANAGING },
     open("/healthz", &[]),
     open("/readyz", &[Kind::Draining]),
     internal("/metrics"),
@@ -87,11 +158,18 @@ pub(super) fn configure(app: &mut web::ServiceConfig, http: &Http, surface: Surf
     // Tried in this order, so what is asked most stands first.
     if whole {
         app.service(costly("/render", "POST, OPTIONS").route(web::post().to(render::render)));
+        publishing(app);
+        let stream = costly("/render/stream", "POST, OPTIONS");
+        app.service(stream.route(web::post().to(render_stream::render_stream)));
         app.service(get("/metrics", health::metrics));
         app.service(get("/openapi.json", docs::openapi));
         app.service(get("/docs", docs::to_folder));
         app.service(get("/docs/", docs::index));
         app.service(get("/docs/{file}", docs::file));
+    }
+    if !whole {
+        let stream = guarded("/channels/{channel}/streams/{stream}", PUBLIC_STREAM, STREAM_NEEDS);
+        app.service(stream.route(web::delete().to(publish::cancel)));
     }
     app.service(get("/healthz", health::healthz));
     app.service(get("/readyz", health::readyz));
@@ -106,6 +184,18 @@ pub(super) fn configure(app: &mut web::ServiceConfig, http: &Http, surface: Surf
         app.service(get("/", pages::index));
     }
     app.default_service(web::route().to(not_found).wrap(from_fn(screen)).wrap(from_fn(frame)));
+}
+
+/// The paths of publishers.
+fn publishing(app: &mut web::ServiceConfig) {
+    let ops = guarded("/channels/{channel}/ops", OPS, OPS_NEEDS);
+    app.service(ops.route(web::post().to(publish::ops)));
+    let stream = guarded("/channels/{channel}/streams/{stream}", STREAM, STREAM_NEEDS);
+    let stream = stream.route(web::get().to(publish::stream)).route(web::head().to(publish::stream));
+    app.service(stream.route(web::post().to(publish::reply)).route(web::delete().to(publish::cancel)));
+    let channel = guarded("/channels/{channel}", CHANNEL, CHANNEL_NEEDS);
+    let channel = channel.route(web::get().to(publish::channel)).route(web::head().to(publish::channel));
+    app.service(channel.route(web::delete().to(publish::end)));
 }
 
 /// The pattern that a request matched, as the label of logs and metrics: one word for all that matched none.
@@ -134,7 +224,6 @@ fn costly(path: &'static str, allow: &'static str) -> Resource<impl Framed> {
 }
 
 /// A path of channels inside the frame, for who has what its methods need. `allow` ends in `OPTIONS`.
-#[allow(dead_code, reason = "until the routes of channels are served")]
 fn guarded(path: &'static str, allow: &'static str, needs: Needs) -> Resource<impl Framed> {
     let methods = allow.strip_suffix(", OPTIONS").expect("every path answers OPTIONS");
     let guard =

@@ -104,6 +104,11 @@ impl Events {
         self.held.extend_from_slice(bytes);
     }
 
+    /// What is held of events that are not whole yet, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.held.len() - self.at + self.data.len()
+    }
+
     /// The next event that is whole; or that one is too long, as soon as that is clear.
     pub fn next_event(&mut self) -> Option<Result<Event, TooLong>> {
         loop {

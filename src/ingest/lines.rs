@@ -66,6 +66,11 @@ impl Lines {
         self.held.extend_from_slice(bytes);
     }
 
+    /// What is held of lines that are not whole yet, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.held.len() - self.at
+    }
+
     /// The next line that is whole and not empty; or that one is too long, as soon as that is clear.
     pub fn next_line(&mut self) -> Option<Line<'_>> {
         loop {

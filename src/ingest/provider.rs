@@ -103,6 +103,14 @@ impl Provider {
         self.format
     }
 
+    /// What is held of an event that is not whole yet, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        match &self.source {
+            Source::Events(events) => events.held_bytes(),
+            Source::Lines(lines) => lines.held_bytes(),
+        }
+    }
+
     /// How the reply ended, once it has. What comes then is not looked at.
     pub fn ending(&self) -> Option<&Ending> {
         self.ending.as_ref()

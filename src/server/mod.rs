@@ -25,10 +25,11 @@ use std::time::Duration;
 
 use actix_server::ServerHandle;
 use futures_util::future::try_join_all;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::auth::{Auth, AuthOptions};
-use crate::channel::HubOptions;
+use crate::channel::{Hub, HubOptions};
 use crate::http::{Http, HttpOptions, Readiness, Surface};
 use crate::limits::{Limits, LimitsOptions};
 use crate::oplog::LogOptions;
@@ -107,6 +108,7 @@ impl Default for ServerOptions {
 /// The service, with its sockets bound and nobody served yet.
 pub struct Server {
     http: Http,
+    hub: Hub,
     readiness: Readiness,
     public: Vec<Bound>,
     internal: Vec<Bound>,
@@ -121,7 +123,7 @@ impl Server {
     /// # Errors
     /// [`BindError`] for the first place that cannot be listened at; those bound before it are given up again.
     pub fn bind(options: Options) -> Result<Self, BindError> {
-        let Options { auth, limits, http, server, .. } = options;
+        let Options { auth, limits, http, mut hub, oplog, server, .. } = options;
         let bind = |places: &[Listen]| -> Result<Vec<Bound>, BindError> {
             places.iter().map(|place| Bound::new(place, server.unix_mode)).collect()
         };
@@ -129,8 +131,11 @@ impl Server {
         let (metrics, readiness) = (Metrics::new(), Readiness::default());
         let (all, per_address) = (server.connections_max, server.connections_per_address_max);
         let slots = Slots::new(all, per_address, auth.trusted_proxies.clone(), metrics.clone());
-        let http = Http::new(&http, Auth::new(auth), Limits::new(&limits), metrics.clone(), readiness.clone());
-        Ok(Self { http, readiness, public, internal, slots, metrics, options: server })
+        hub.policy = http.policy.clone();
+        let channels = Hub::new(hub.clone(), &oplog, metrics.streams().clone());
+        let (auth, limits) = (Auth::new(auth), Limits::new(&limits));
+        let http = Http::new(&http, auth, limits, channels.clone(), &hub, metrics.clone(), readiness.clone());
+        Ok(Self { http, hub: channels, readiness, public, internal, slots, metrics, options: server })
     }
 
     /// Where the public is served, with the ports that the system chose.
@@ -156,10 +161,15 @@ impl Server {
     /// # Cancel safety
     /// Dropping the future cuts every connection off.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { http, readiness, public, internal, slots, metrics, options } = self;
+        let Self { http, hub, readiness, public, internal, slots, metrics, options } = self;
         descriptors::warn_if_few(options.connections_max);
         let alone = internal.is_empty();
         let opened = Opened::default();
+        let mut keeping = JoinSet::new();
+        keeping.spawn({
+            let hub = hub.clone();
+            async move { hub.keep().await }
+        });
         let mut files = Vec::new();
         let mut servers = Vec::new();
         for (surface, sockets) in [(Surface::Public, public), (Surface::Internal, internal)] {
@@ -185,6 +195,8 @@ impl Server {
                 _ = &mut serving => return,
                 () = tokio::time::sleep(delay) => {}
             }
+            // No publish is taken from here on; what was taken is told, and then that there is nothing more.
+            hub.drain(deadline.saturating_duration_since(Instant::now())).await;
             readiness.end();
             // The workers' own count knows nothing of answers that go on.
             opened.none().await;

@@ -50,18 +50,24 @@ mod process;
 mod protocol_doc;
 /// Model providers' streams, cut and truncated everywhere.
 mod providers;
+/// Publishing: batches, lines, replies, their state and end.
+mod publish;
 /// Six rules of what a reader never sees while a source is completed.
 mod reader_rules;
 /// The README's tables and examples are what the code says.
 mod readme;
 /// `POST /render`.
 mod render;
+/// Sources that are rendered while they are being sent.
+mod render_stream;
 /// The literal examples of the documents that the renderer grew from.
 mod seed;
 /// The example of variables equals the table of settings.
 mod settings;
 /// The order of a shutdown.
 mod shutdown;
+/// A client that sends bit by bit and reads meanwhile.
+mod slow;
 /// The examples of the specifications.
 mod spec;
 /// The house law: who uses whom, how files open, how long things are.

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use rillmark::ingest::{Ending, FORMATS, Format, Framing, Provider};
 use serde_json::Value;
 
+use crate::helpers::{check_problem, spawn_app, until};
+use crate::slow::Slow;
+
 /// One stream as it comes over the wire, and what is in it.
 pub(crate) struct Stream {
     pub(crate) name: String,
@@ -76,6 +79,15 @@ fn every_file_is_in_the_index_and_every_shape_has_a_whole_reply_and_an_error() {
         let of_shape = || streams.iter().filter(|stream| stream.format == spec.format);
         assert!(of_shape().any(|stream| stream.ending == Ending::Done && stream.text.len() > 20), "{}", spec.name);
         assert!(of_shape().any(|stream| stream.ending != Ending::Done && !stream.text.is_empty()), "{}", spec.name);
+    }
+}
+
+#[test]
+fn every_shape_is_documented() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/protocol.md");
+    let document = fs::read_to_string(path).unwrap();
+    for spec in FORMATS {
+        assert!(document.contains(&format!("| `{}` | {} |\n", spec.name, spec.doc)), "{}", spec.name);
     }
 }
 
@@ -168,4 +180,93 @@ fn the_clothes_of_lines_do_not_matter() {
             assert_eq!(read(stream, None, &[body.as_bytes()]), expected(stream), "{}", stream.name);
         }
     }
+}
+
+/// A backend pipes a provider's answer straight in, and stores what came of it.
+#[tokio::test]
+async fn a_providers_stream_is_piped_straight_in() {
+    let app = spawn_app();
+    for (at, stream) in streams().iter().enumerate() {
+        let named = format!("/channels/c{at}/streams/s?format={}", stream.format.spec().name);
+        for path in [format!("/channels/c{at}/streams/s"), named] {
+            let request = app.client.post(app.url(&path)).header("content-type", &stream.media_type);
+            let request = request.header("prefer", "return=representation").body(stream.body.clone());
+            let answer: Value = request.send().await.unwrap().json().await.unwrap();
+            assert_eq!(answer["source"].as_str().unwrap_or_default(), stream.text, "{path} {}", stream.name);
+            let (finish, error) = match &stream.ending {
+                Ending::Done => ("done", Value::Null),
+                ending => ("error", Value::String(ending.to_string())),
+            };
+            assert_eq!((&answer["finish"], &answer["error"]), (&finish.into(), &error), "{}", stream.name);
+            let rendered = app.render_text("?provisional=false&dense=true", stream.text.clone()).await;
+            assert_eq!(answer["html"], rendered.json::<Value>().await.unwrap()["html"], "{}", stream.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_providers_stream_that_is_cut_off_keeps_its_text_on_the_page() {
+    let app = spawn_app();
+    let anthropic = streams().into_iter().find(|stream| stream.name == "anthropic.sse").unwrap();
+    let body = String::from_utf8(anthropic.body).unwrap();
+    let (part, _) = body.split_once("caf").unwrap();
+    let request = app.client.post(app.url("/channels/c/streams/s")).header("content-type", "text/event-stream");
+    let answer: Value = request
+        .header("prefer", "return=representation")
+        .body(part.to_owned())
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!((&answer["finish"], &answer["source"]), (&"error".into(), &"Okay! Let me look.\n\n".into()));
+    assert!(answer["error"].as_str().unwrap().contains("without its mark of the end"), "{answer}");
+    for (body, told) in [("data: {\"hello\":1}\n\n", "not recognised"), ("data: {\"choices\":[\n\n", "not valid JSON")]
+    {
+        let request = app.client.post(app.url("/channels/c/streams/t")).header("content-type", "text/event-stream");
+        let answer: Value = request.body(body).send().await.unwrap().json().await.unwrap();
+        assert!(answer["error"].as_str().unwrap().contains(told), "{answer}");
+    }
+}
+
+/// The text is there while the provider is still writing, and its end is the reply's although the body goes on.
+#[tokio::test]
+async fn a_provider_is_read_as_it_writes() {
+    let app = spawn_app();
+    let mut slow = Slow::post(&app, "/channels/c/streams/s", &[("content-type", "text/event-stream")]).await;
+    let event = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\r\n\r\n");
+    let state = async || app.get("/channels/c/streams/s").await.json::<Value>().await.unwrap();
+    slow.send(event("Hel").as_bytes()).await;
+    until("the first words", async || state().await["source"] == "Hel").await;
+    slow.send(event("lo").as_bytes()).await;
+    slow.send(b"data: [DONE]\n\n").await;
+    until("the end", async || state().await["state"] == "done").await;
+    slow.end().await;
+    let answer = slow.answer().await;
+    assert_eq!((&answer.body["finish"], &answer.body["bytes"]), (&"done".into(), &5.into()));
+    assert_eq!(answer.header("connection"), None);
+    let mut endless = Slow::post(&app, "/channels/c/streams/t", &[("content-type", "text/event-stream")]).await;
+    endless.send(b"data: [DONE]\n\n").await;
+    let answer = endless.answer().await;
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "it is not waited for");
+}
+
+#[tokio::test]
+async fn a_shape_that_there_is_not_is_refused() {
+    let app = spawn_app();
+    let post = |path: &'static str, media: &'static str| {
+        app.client.post(app.url(path)).header("content-type", media).body("x").send()
+    };
+    for (path, media) in [
+        ("/channels/c/streams/s?format=gpt", "text/event-stream"),
+        ("/channels/c/streams/s?format=gemini", "text/markdown"),
+        ("/channels/c/streams/s?format=gemini&format=gemini", "text/event-stream"),
+    ] {
+        let body = check_problem(post(path, media).await.unwrap(), 422, "invalid-option").await;
+        assert_eq!(body["option"], "format");
+    }
+    let refused = post("/channels/c/streams/s", "application/json").await.unwrap();
+    let takes = "text/markdown, text/plain, text/event-stream, application/x-ndjson";
+    assert_eq!(refused.headers()["accept-post"], takes);
 }

@@ -1,0 +1,242 @@
+//! The bodies of publishing: what is sent, for the API document, and what is answered.
+//!
+//! **Source:** `openapi/protocol.md`, "Publishing", "State".
+
+use std::collections::BTreeMap;
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::channel::{ChannelState, Finished};
+use crate::protocol::{DomOp, Frame, Kind, Position, RunState, StreamName};
+
+/// Ops of one stream, all or none of which are applied.
+#[derive(ToSchema)]
+#[schema(as = Batch)]
+#[expect(dead_code, reason = "the shape of a body that is parsed by hand, for the API document")]
+pub(in crate::http) struct BatchBody {
+    /// The stream.
+    #[schema(example = "response", pattern = "^[A-Za-z0-9_.:@~-]{1,128}$")]
+    stream: String,
+    /// The ops, in order: objects with `op` and the fields of that op. At most 1,000 unless the operator says otherwise.
+    #[schema(value_type = Vec<Object>, min_items = 1, example = json!([{"op": "markdown", "text": "Hello **wor"}]))]
+    ops: Vec<()>,
+    /// The publisher's name for this batch, as the `Idempotency-Key` header has it.
+    #[schema(required = false, example = "reply-7-part-3")]
+    key: Option<String>,
+    /// The epoch that the publisher goes by; if the channel is in another, nothing is applied.
+    #[schema(required = false, example = "1f3a")]
+    epoch: Option<String>,
+}
+
+/// Where the channel stands after a batch.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BatchAnswer)]
+pub(in crate::http) struct BatchAnswer {
+    /// Epoch and offset of the entry.
+    #[schema(value_type = String, example = "1f3a-42")]
+    pub(in crate::http) id: Position,
+}
+
+/// Where the channel stands after a batch, or what became of the lines of NDJSON.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the one or the other is answered")]
+pub(in crate::http) enum OpsAnswer {
+    /// Of JSON.
+    Batch(BatchAnswer),
+    /// Of NDJSON.
+    Lines(LinesAnswer),
+}
+
+/// What became of the lines of an NDJSON body.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LinesAnswer)]
+pub(in crate::http) struct LinesAnswer {
+    /// The id of the last line that was applied; null where none was.
+    #[schema(value_type = Option<String>, example = "1f3a-42")]
+    pub(in crate::http) id: Option<Position>,
+    /// How many lines were applied.
+    #[schema(example = 99)]
+    pub(in crate::http) applied: u64,
+    /// The lines that were not, the first thousand of them.
+    pub(in crate::http) errors: Vec<LineError>,
+    /// How many more were not; absent where `errors` has them all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) more_errors: Option<u64>,
+}
+
+/// A line that was not applied.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LineError)]
+pub(in crate::http) struct LineError {
+    /// Its number, from 1; empty lines count.
+    #[schema(example = 7)]
+    pub(in crate::http) line: u64,
+    /// The kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/stream-done")]
+    pub(in crate::http) kind: String,
+    /// What is wrong with it.
+    #[schema(example = "op 0: the run is done")]
+    pub(in crate::http) detail: String,
+}
+
+/// What became of a reply.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReplyAnswer)]
+pub(in crate::http) struct ReplyAnswer {
+    /// Where the channel stands after its end.
+    #[schema(value_type = String, example = "1f3a-42")]
+    id: Position,
+    /// How it ended: `done`, `cancelled` or `error`.
+    #[schema(value_type = String, example = "done")]
+    finish: RunState,
+    /// The bytes of its source.
+    #[schema(example = 1234)]
+    bytes: u64,
+    /// Why it ended with an error: the provider's own words, or ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, example = "the provider's stream ended without its mark of the end")]
+    error: Option<String>,
+    /// The source, where `Prefer: return=representation` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, example = "Hello **world**\n")]
+    source: Option<String>,
+    /// Its HTML, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, example = "<p>Hello <strong>world</strong></p>")]
+    html: Option<String>,
+}
+
+/// What a cancel found.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CancelAnswer)]
+pub(in crate::http) struct CancelAnswer {
+    /// Where the channel stands now; null where there is no such channel.
+    #[schema(value_type = Option<String>, example = "1f3a-42")]
+    pub(in crate::http) id: Option<Position>,
+    /// Whether a reply was being written, and was stopped by this.
+    pub(in crate::http) cancelled: bool,
+}
+
+/// Where a channel stands that has ended.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EndAnswer)]
+pub(in crate::http) struct EndAnswer {
+    /// Where it stands; null where there is no such channel.
+    #[schema(value_type = Option<String>, example = "1f3a-42")]
+    pub(in crate::http) id: Option<Position>,
+}
+
+/// A channel as it is now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChannelState)]
+pub(in crate::http) struct ChannelAnswer {
+    /// Its name.
+    #[schema(example = "chat-42")]
+    channel: String,
+    /// Where it stands.
+    #[schema(value_type = String, example = "1f3a-42")]
+    id: Position,
+    /// `active` (a stream is being written), `idle` or `ended`.
+    #[schema(example = "active")]
+    state: &'static str,
+    /// How many watch it, on this replica.
+    #[schema(example = 3)]
+    subscribers: usize,
+    /// Its streams by name.
+    #[schema(value_type = BTreeMap<String, StreamSummary>)]
+    streams: BTreeMap<StreamName, StreamSummary>,
+}
+
+/// A stream in short.
+#[derive(Serialize, ToSchema)]
+struct StreamSummary {
+    /// `idle` (never started), `active`, `done`, `cancelled` or `error`.
+    #[schema(value_type = String, example = "active")]
+    state: RunState,
+    /// `markdown` or `ops`; null before its first content.
+    #[schema(value_type = Option<String>, example = "markdown")]
+    kind: Option<Kind>,
+    /// The bytes of its source, or of its kept ops.
+    #[schema(example = 1234)]
+    bytes: u64,
+}
+
+/// A stream with its content: `source` and `html`, or `ops`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StreamState)]
+pub(in crate::http) struct StreamAnswer {
+    /// `idle` (never started), `active`, `done`, `cancelled` or `error`.
+    #[schema(value_type = String, example = "done")]
+    pub(super) state: RunState,
+    /// The channel's position at which the content is this: what a page rendered from it joins from.
+    #[schema(value_type = String, example = "1f3a-42")]
+    pub(super) id: Position,
+    /// The source of a Markdown run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, example = "Hello **world**\n")]
+    pub(super) source: Option<String>,
+    /// What a page shows of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, example = "<p>Hello <strong>world</strong></p>")]
+    pub(super) html: Option<String>,
+    /// The kept ops of an ops run, as a frame has them: it has no HTML without its page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<Vec<Object>>)]
+    pub(super) ops: Option<Box<RawValue>>,
+}
+
+impl ReplyAnswer {
+    /// Of a reply that has ended, and why if with an error.
+    pub(super) fn new(finished: Finished, error: Option<String>) -> Self {
+        let Finished { id, finish, bytes, source, html } = finished;
+        Self { id, finish, bytes, error: error.filter(|_| finish == RunState::Error), source, html }
+    }
+}
+
+impl ChannelAnswer {
+    /// Of the channel with this name.
+    pub(super) fn new(channel: String, found: ChannelState) -> Self {
+        let summary = |stream: crate::channel::StreamSummary| StreamSummary {
+            state: stream.state,
+            kind: stream.kind,
+            bytes: stream.bytes,
+        };
+        let streams = found.streams.into_iter().map(|(name, stream)| (name, summary(stream))).collect();
+        Self { channel, id: found.id, state: found.state.as_str(), subscribers: found.subscribers, streams }
+    }
+}
+
+/// Ops as they stand on the wire.
+pub(super) fn written(stream: &StreamName, ops: Vec<DomOp>) -> Box<RawValue> {
+    #[derive(Deserialize)]
+    struct Written {
+        ops: Box<RawValue>,
+    }
+    let mut json = Vec::new();
+    Frame::new(stream.clone(), ops).write(&mut json, None, None, None);
+    let frame: Written = serde_json::from_slice(&json).expect("a frame is JSON and has ops");
+    frame.ops
+}
+
+/// An answer in JSON, of what may be another a moment later.
+pub(super) fn json(answer: &impl Serialize) -> HttpResponse {
+    head().body(encoded(answer))
+}
+
+/// The head of such an answer.
+pub(super) fn head() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/json").insert_header((header::CACHE_CONTROL, "no-store"));
+    response
+}
+
+/// The body of such an answer.
+pub(super) fn encoded(answer: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(answer).expect("names, numbers and strings serialise")
+}

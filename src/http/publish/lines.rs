@@ -1,0 +1,199 @@
+//! NDJSON that goes on: each line is a batch, applied as it arrives.
+//!
+//! A line that is refused is told of at the end and stops nothing. Only where nothing can be applied any more (the
+//! service stops, the log does not answer) the body is answered at once.
+//!
+//! **Invariant:** a run that the body started and did not end gets an `error` if the body breaks off
+//! (`runs_of_lines_that_break_off_end_with_an_error`).
+//! **Source:** `openapi/protocol.md`, "NDJSON".
+
+use std::collections::BTreeSet;
+
+use actix_web::{HttpRequest, web};
+use bytes::Bytes;
+
+use super::answers::{LineError, LinesAnswer};
+use super::{Publishing, Sender, count, refuse_key};
+use crate::channel::{Hub, INTERRUPTED, PublishError, Publisher, Right, fingerprint};
+use crate::http::body::BUSY_WAIT;
+use crate::http::budget::{FREE_BYTES, Held};
+use crate::http::media_type::refuse_codings;
+use crate::http::open_body::{Came, OpenBody};
+use crate::http::problem::Problem;
+use crate::http::problem_kinds::Kind;
+use crate::ingest::{Line, Lines};
+use crate::limits::Limits;
+use crate::protocol::{Batch, ChannelName, DomOp, Op, Piece, RunState, StreamName};
+
+/// The most lines that are told of. A sender that is wrong about each of its lines learns it from fewer, and an answer
+/// has to end somewhere.
+const ERRORS_MAX: usize = 1000;
+
+/// Applies line after line until the body ends.
+///
+/// # Errors
+/// Where the body breaks off, falls silent, or nothing can be applied any more.
+pub(super) async fn lines(
+    request: &HttpRequest,
+    payload: web::Payload,
+    publishing: &Publishing,
+    limits: web::Data<Limits>,
+    channel: ChannelName,
+    sender: Sender,
+) -> Result<LinesAnswer, Problem> {
+    refuse_key(request.headers())?;
+    refuse_codings(request.headers())?;
+    let mut body = OpenBody::new(payload, publishing.idle);
+    let mut lines = Lines::new(publishing.sizes.batch_bytes_max);
+    let mut held = Held::default();
+    let started = Started { hub: publishing.hub.clone(), channel, streams: BTreeSet::new() };
+    let answer = LinesAnswer { id: None, applied: 0, errors: Vec::new(), more_errors: None };
+    let mut feed = Feed { publishing, limits, sender, started, known: BTreeSet::new(), answer };
+    loop {
+        match body.next().await {
+            Came::Bytes(bytes) => lines.push(&bytes),
+            Came::End => {
+                if let Some(line) = lines.last_line().map(Owned::from) {
+                    feed.take(line).await?;
+                }
+                feed.started.streams.clear();
+                return Ok(feed.answer);
+            }
+            Came::Broken => return Err(Problem::new(Kind::InvalidHeader, "the body broke off")),
+            Came::Silence => {
+                let detail = format!("no line came for {} s", publishing.idle.as_secs_f32());
+                return Err(Problem::new(Kind::Timeout, detail));
+            }
+        }
+        while let Some(line) = lines.next_line().map(Owned::from) {
+            feed.take(line).await?;
+        }
+        if lines.held_bytes() <= FREE_BYTES {
+            held = Held::default();
+        } else if !publishing.bodies.0.cover(&mut held, lines.held_bytes()) {
+            let detail = "other large bodies are being read; come back when they are done";
+            return Err(Problem::new(Kind::Busy, detail).retry_after(BUSY_WAIT));
+        }
+    }
+}
+
+/// A line that outlives its buffer.
+struct Owned {
+    number: u64,
+    bytes: Result<Bytes, Problem>,
+}
+
+impl From<Line<'_>> for Owned {
+    fn from(line: Line<'_>) -> Self {
+        let too_long = |error| Problem::new(Kind::BodyTooLarge, format!("the line is {error}"));
+        Self { number: line.number, bytes: line.bytes.map(Bytes::copy_from_slice).map_err(too_long) }
+    }
+}
+
+/// What the lines come to.
+struct Feed<'a> {
+    publishing: &'a Publishing,
+    limits: web::Data<Limits>,
+    sender: Sender,
+    started: Started,
+    /// Streams whose state before this body does not matter any more.
+    known: BTreeSet<StreamName>,
+    answer: LinesAnswer,
+}
+
+impl Feed<'_> {
+    /// Applies a line, or notes why not.
+    async fn take(&mut self, line: Owned) -> Result<(), Problem> {
+        let Owned { number, bytes } = line;
+        let applied = match bytes {
+            Ok(json) => self.apply(json).await,
+            Err(problem) => Err(problem),
+        };
+        match applied {
+            Ok(()) => self.answer.applied += 1,
+            Err(problem) if [Kind::Draining, Kind::LogUnavailable, Kind::Internal].contains(&problem.kind()) => {
+                return Err(problem);
+            }
+            Err(problem) if self.answer.errors.len() < ERRORS_MAX => {
+                let kind = format!("/problems/{}", problem.kind().row().slug);
+                let detail = problem.detail().to_owned();
+                self.answer.errors.push(LineError { line: number, kind, detail });
+            }
+            Err(_) => *self.answer.more_errors.get_or_insert(0) += 1,
+        }
+        Ok(())
+    }
+
+    async fn apply(&mut self, json: Bytes) -> Result<(), Problem> {
+        let caller = self.sender.caller;
+        self.limits.publish_paced(caller, 1, json.len()).await;
+        let print = fingerprint(&json);
+        let (batch, _) = self.publishing.parse(json, Held::default()).await?;
+        let batch = batch?;
+        self.limits.publish_paced(caller, count(batch.ops.len() - 1), 0).await;
+        let begins = self.begins(&batch).await;
+        let stream = batch.stream.clone();
+        let id = self.publishing.hub.publish(&self.started.channel, batch, self.sender.publisher(print)).await?;
+        self.answer.id = Some(id);
+        match begins {
+            Some(true) => drop(self.started.streams.insert(stream.clone())),
+            Some(false) => drop(self.started.streams.remove(&stream)),
+            None => {}
+        }
+        self.known.insert(stream);
+        Ok(())
+    }
+
+    /// Whether the batch leaves a run of its stream active that it or a line before it started; `None` where it changes
+    /// nothing about that. A live feed that never starts is nobody's run.
+    async fn begins(&self, batch: &Batch) -> Option<bool> {
+        let mut begins = None;
+        for op in &batch.ops {
+            match op {
+                Op::Dom(DomOp::Start { .. }) => begins = Some(true),
+                Op::Dom(DomOp::Done { .. } | DomOp::Error { .. }) => begins = Some(false),
+                Op::Markdown { .. } if begins.is_none() && !self.known.contains(&batch.stream) => {
+                    begins = (!self.is_active(&batch.stream).await).then_some(true);
+                }
+                _ => {}
+            }
+        }
+        begins
+    }
+
+    async fn is_active(&self, stream: &StreamName) -> bool {
+        let state = self.publishing.hub.channel_state(&self.started.channel).await;
+        state.and_then(|channel| Some(channel.streams.get(stream)?.state)) == Some(RunState::Active)
+    }
+}
+
+/// The runs that a body started and has not ended; if it is dropped with any, they end with an error.
+struct Started {
+    hub: Hub,
+    channel: ChannelName,
+    streams: BTreeSet<StreamName>,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let streams = std::mem::take(&mut self.streams);
+        let Some(runtime) = tokio::runtime::Handle::try_current().ok().filter(|_| !streams.is_empty()) else { return };
+        let (hub, channel) = (self.hub.clone(), self.channel.clone());
+        runtime.spawn(async move {
+            for stream in streams {
+                interrupt(&hub, &channel, stream).await;
+            }
+        });
+    }
+}
+
+async fn interrupt(hub: &Hub, channel: &ChannelName, stream: StreamName) {
+    let error = Op::<Piece>::Dom(DomOp::Error { target: None, error: INTERRUPTED.to_owned() });
+    let batch = Batch::new(stream, vec![error]);
+    let publisher = Publisher { right: Right::Backend, credential: "", fingerprint: 0 };
+    match hub.publish(channel, batch, publisher).await {
+        // Refused: the run has ended meanwhile.
+        Ok(_) | Err(PublishError::Refused(_) | PublishError::ChannelEnded) => {}
+        Err(error) => tracing::warn!(%error, "a run whose publisher has gone was not ended"),
+    }
+}
