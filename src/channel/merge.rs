@@ -5,7 +5,7 @@
 //! appends or replaces. HTML of a publisher is never put together, since `<p>a` and `b</p>` are two things and
 //! `<p>ab</p>` is one.
 //!
-//! **Always:** a page that takes the merged ops is the page that takes all (`merged_ops_make_the_same_page`).
+//! **Invariant:** a page that takes the merged ops is the page that takes all (`merged_ops_make_the_same_page`).
 //!
 //! **Source:** `openapi/protocol.md`, "Merging".
 
@@ -59,5 +59,74 @@ fn flush(run: &mut Vec<DomOp>, merged: &mut Vec<DomOp>) {
         Some(Mode::Append) => push(before.chain([last.as_str()]).collect(), target),
         Some(Mode::Prepend) => push([last.as_str()].into_iter().chain(before.rev()).collect(), target),
         Some(Mode::Replace) => push(last, target),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::protocol::Place;
+
+    fn text(text: &str, mode: Option<Mode>, target: &str) -> DomOp {
+        DomOp::Text { target: Target::parse(target), text: text.to_owned(), mode }
+    }
+
+    /// What two elements show, of which one appends and one replaces where an op does not say.
+    fn shown(ops: &[DomOp], default: Mode) -> [String; 2] {
+        let mut elements = [String::new(), String::new()];
+        for op in ops {
+            match op {
+                DomOp::Text { target, text, mode } => {
+                    let element = &mut elements[usize::from(target.is_some())];
+                    match mode.unwrap_or(default) {
+                        Mode::Append => element.push_str(text),
+                        Mode::Prepend => element.insert_str(0, text),
+                        Mode::Replace => text.clone_into(element),
+                    }
+                }
+                DomOp::Html { html, .. } => elements[0] += html,
+                _ => unreachable!("none is made here"),
+            }
+        }
+        elements
+    }
+
+    #[test]
+    fn text_without_a_mode_becomes_two_ops() {
+        let loose = |words: &[&str]| words.iter().map(|word| text(word, None, "")).collect::<Vec<_>>();
+        assert_eq!(merge(loose(&["a"])), loose(&["a"]));
+        assert_eq!(merge(loose(&["a", "b"])), loose(&["a", "b"]));
+        assert_eq!(merge(loose(&["a", "b", "c", "d"])), loose(&["abc", "d"]));
+    }
+
+    #[test]
+    fn html_is_never_put_together() {
+        let html = |html: &str| DomOp::Html { place: Place::Append, target: None, html: html.to_owned() };
+        let ops = vec![html("<p>a"), html("b</p>")];
+        assert_eq!(merge(ops.clone()), ops);
+    }
+
+    proptest! {
+        #[test]
+        fn merged_ops_make_the_same_page(draws in proptest::collection::vec((0..10_u8, 0..3_u8), 0..30)) {
+            let ops: Vec<DomOp> = draws.iter().enumerate().map(|(i, (kind, target))| {
+                let target = if *target == 0 { "#i" } else { "" };
+                let modes = [None, Some(Mode::Append), Some(Mode::Prepend), Some(Mode::Replace)];
+                match kind {
+                    9 => DomOp::Html { place: Place::Append, target: None, html: format!("<{i}>") },
+                    _ => text(&format!("{i},"), modes[usize::from(*kind) / 3], target),
+                }
+            }).collect();
+            let merged = merge(ops.clone());
+            for default in [Mode::Append, Mode::Replace] {
+                prop_assert_eq!(shown(&merged, default), shown(&ops, default));
+            }
+            let joined = |pair: &[DomOp]| joins(&pair[0], &pair[1]);
+            let loose = |op: &DomOp| matches!(op, DomOp::Text { mode: None, .. });
+            prop_assert!(merged.windows(2).all(|pair| !joined(pair) || loose(&pair[0])), "{:?}", merged);
+            prop_assert!(merged.windows(3).all(|three| !joined(&three[..2]) || !joined(&three[1..])), "{:?}", merged);
+        }
     }
 }

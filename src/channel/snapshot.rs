@@ -3,7 +3,7 @@
 //! Every stream's kept ops in the order of the log across streams, as few frames as that allows, each with its stream's
 //! state. A document is a `replace` where its run's first text stood.
 //!
-//! **Always:** a fresh page that takes a snapshot is the page that took every tick, but for what was forgotten
+//! **Invariant:** a fresh page that takes a snapshot is the page that took every tick, but for what was forgotten
 //! (`every_way_to_an_id_makes_the_same_page`).
 //!
 //! **Source:** `openapi/protocol.md`, "Ids".

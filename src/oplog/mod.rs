@@ -4,7 +4,7 @@
 //! all streams after some entries, and nothing else than a function of them: a log keeps one as its checkpoint, the
 //! room `channel` another, whose markdown runs are growing documents.
 //!
-//! **Always:** every backend passes the one suite of `contract.rs` (`the_memory_log_keeps_the_contract`).
+//! **Invariant:** every backend passes the one suite of `contract.rs` (`the_memory_log_keeps_the_contract`).
 
 mod fold;
 mod log;

@@ -70,6 +70,8 @@ mod shutdown;
 mod slow;
 /// The examples of the specifications.
 mod spec;
+/// Channels: every way to an id makes the same page.
+mod streams;
 /// The house law: who uses whom, how files open, how long things are.
 mod tidy;
 /// The product against its naive twin.

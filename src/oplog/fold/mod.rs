@@ -13,17 +13,17 @@
 //! `replace`, by `text` with that mode, by a document, by `start` with `clear`), where no *wall* stands between. A wall
 //! is an op that may have looked at what the dead op did, or changed whom it meant:
 //!
-//! - of any stream, an op with another target than its stream's own element, and every `delete`;
-//! - for the other streams, `text` that is added to an element which may still hold elements of other streams: djust's
-//!   client joins their text into its own;
+//! - an op with another target than its stream's own element, and every `delete`;
+//! - for the other streams, `text` that is added to an element which may still hold elements of theirs (djust's client
+//!   joins their text into its own), and an `error` on such an element (it takes the place of theirs);
 //! - for the other streams, HTML that brings stream elements along.
 //!
 //! The same walls bound the joining of text. So a stream that is replaced again and again stays small whatever its
 //! neighbours do, and what is left gives the same page. A page has one element of each stream's name at a time: where
 //! it has two, the first counts, and what ops did to the second in between may be forgotten.
 //!
-//! **Always:** a page that takes the kept ops is the page that took all (`the_kept_ops_make_the_same_page`).
-//! **Always:** kept bytes stay within their bounds, and are counted right (`kept_bytes_are_bounded_and_true`).
+//! **Invariant:** a page that takes the kept ops is the page that took all (`every_way_to_an_id_makes_the_same_page`).
+//! **Invariant:** kept bytes stay within their bounds, and are counted right (`kept_bytes_are_bounded_and_true`).
 //!
 //! **Source:** `openapi/protocol.md`, "A stream's life".
 
@@ -193,13 +193,16 @@ impl<B: Body> Fold<B> {
         }
         let stream = self.streams.get_mut(name).expect("just put there");
         let before = stream.bytes();
-        let (reads, brings) = (stream.reads_others(op), brings_streams(op));
+        let (looks, brings) = (stream.looks_at_others(op), brings_streams(op));
         let applied = stream.apply(maker, name, at, op, self.last, &self.keep);
         self.bytes = self.bytes + stream.bytes() - before;
+        if looks {
+            stream.looked(at);
+        }
         match op {
             Op::Dom(DomOp::Event { .. }) => return applied,
             Op::Dom(op) if is_elsewhere(op, name) => self.wall(at, None),
-            _ if reads || brings => self.wall(at, Some(name)),
+            _ if looks || brings => self.wall(at, Some(name)),
             _ => {}
         }
         if brings {

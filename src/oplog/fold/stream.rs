@@ -43,6 +43,9 @@ pub struct StreamFold<B> {
     bytes: usize,
     /// What stands up to here cannot die any more.
     wall: OpAt,
+    /// The last op of its own that looked at other streams' elements: the controls up to here had their say in what it
+    /// found there, and stay.
+    looked: OpAt,
     /// Whether the own element surely holds no element of another stream.
     alone: bool,
 }
@@ -128,6 +131,7 @@ impl<B: Body> StreamFold<B> {
             events: Vec::new(),
             bytes: 0,
             wall: OpAt::default(),
+            looked: OpAt::default(),
             alone: false,
         }
     }
@@ -140,13 +144,23 @@ impl<B: Body> StreamFold<B> {
         self.wall = at;
     }
 
+    pub(super) fn looked(&mut self, at: OpAt) {
+        self.looked = at;
+    }
+
     pub(super) fn may_hold_others(&mut self) {
         self.alone = false;
     }
 
-    /// Whether an op joins the text of what its element holds, and that may be other streams' elements.
-    pub(super) fn reads_others(&self, op: &Op<String>) -> bool {
-        !self.alone && matches!(op, Op::Dom(DomOp::Text { mode, .. }) if *mode != Some(Mode::Replace))
+    /// Whether an op looks at what its element holds, and that may be other streams' elements: `text` joins theirs, and
+    /// an `error` is shown where one of them shows its own.
+    pub(super) fn looks_at_others(&self, op: &Op<String>) -> bool {
+        let looks = match op {
+            Op::Dom(DomOp::Text { mode, .. }) => *mode != Some(Mode::Replace),
+            Op::Dom(DomOp::Error { .. }) => true,
+            _ => false,
+        };
+        looks && !self.alone
     }
 
     pub(super) fn open_body(&mut self) -> Option<&mut B> {
@@ -288,13 +302,19 @@ impl<B: Body> StreamFold<B> {
         }
     }
 
-    /// Takes the controls away that a new one makes dead, up to the wall.
+    /// Takes the controls away that a new one makes dead, up to the wall. A `start` that takes back an error which stays
+    /// stays, too: what was written after it is not to join the error's message.
     fn retire_controls(&mut self, dead: impl Fn(&DomOp) -> bool) {
-        let (wall, bytes) = (self.wall, &mut self.bytes);
+        let (wall, bytes) = (self.wall.max(self.looked), &mut self.bytes);
+        let mut failed = false;
         self.controls.retain(|kept| {
-            let dies = kept.at > wall && matches!(&kept.what, What::Op(op) if dead(op));
+            let What::Op(op) = &kept.what else { return true };
+            let mends = failed && matches!(op, DomOp::Start { .. });
+            let dies = kept.at > wall && dead(op) && !mends;
             if dies {
                 *bytes -= kept.bytes();
+            } else {
+                failed = matches!(op, DomOp::Error { .. });
             }
             !dies
         });
@@ -392,6 +412,7 @@ impl<B: Body> StreamFold<B> {
             events: self.events.into_iter().map(map).collect(),
             bytes: self.bytes,
             wall: self.wall,
+            looked: self.looked,
             alone: self.alone,
         }
     }

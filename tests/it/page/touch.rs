@@ -106,6 +106,10 @@ impl Touches {
         self.removals = kept;
         let gone: Vec<Removal> = gone;
         for removal in gone.into_iter().rev() {
+            if tree.parent(removal.el) == Some(removal.parent) {
+                // Its parent was put back as the page loaded, with it.
+                continue;
+            }
             let siblings = tree.children(removal.parent);
             let next = siblings.iter().position(|sibling| removal.behind.contains(sibling));
             tree.insert(removal.parent, next.unwrap_or(siblings.len()), vec![removal.el]);

@@ -13,10 +13,14 @@
 //! **Order.** A tick holds everything new in the order of the log, adjacent entries of one stream as one frame. A tick
 //! of markdown runs alone has one frame a stream, since none can see another.
 //!
-//! **Always:** however entries are cut into ticks, and from wherever a page comes back, it ends as the same page
+//! **Invariant:** however entries are cut into ticks, and from wherever a page comes back, it ends as the same page
 //! (`every_way_to_an_id_makes_the_same_page`).
 //!
 //! **Source:** `openapi/protocol.md`, "Ticks".
+
+mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -24,18 +28,16 @@ use std::time::{Duration, Instant};
 
 use ahash::RandomState;
 
+use plan::{Plan, Slot};
+
 use super::credit::Credit;
 use super::document::{PageDocument, dom_op};
 use super::merge::merge;
 use super::snapshot;
 use crate::markdown::Policy;
 use crate::markdown::growing::Edit;
-use crate::oplog::{Body, Fold, Logged, OpAt, StreamFold};
+use crate::oplog::{Body as _, Fold, Logged, OpAt, StreamFold};
 use crate::protocol::{DomOp, Entry, Frame, Op, StreamName};
-
-/// In one tick, a document is framed at most so often before its last place in the tick. Where its entries alternate
-/// with those of other streams each place would be a frame; work and bytes would then grow with the square of what waits.
-const FRAMES_PER_TICK_MAX: usize = 4;
 
 /// Whether a tick may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,9 +131,11 @@ impl View {
         let pending = std::mem::take(&mut self.pending);
         let mut plan = Plan::new(&pending);
         for (i, logged) in pending.iter().enumerate() {
-            self.take(logged, &mut plan.slots[plan.places[i]].ops);
-            if plan.is_framed_after(i) {
-                self.frame(&logged.entry.stream, now, &mut plan.slots[plan.places[i]].ops);
+            let framed = plan.is_framed_after(i);
+            let slot = &mut plan.slots[plan.places[i]];
+            self.take(logged, now, slot);
+            if framed {
+                self.frame(now, slot);
             }
         }
         self.waiting.clear();
@@ -142,26 +146,30 @@ impl View {
     }
 
     /// Folds one entry and appends what it shows, but for the text of a document that stays open.
-    fn take(&mut self, logged: &Logged, out: &mut Vec<DomOp>) {
+    fn take(&mut self, logged: &Logged, now: Instant, slot: &mut Slot) {
         let Logged { offset, entry } = logged;
         for (index, op) in (0..).zip(&entry.ops) {
+            if matches!(op, Op::Dom(DomOp::Event { .. })) && slot.may_frame_for_an_event() {
+                self.frame(now, slot);
+            }
             let at = OpAt { offset: *offset, index };
             let applied = self.fold.apply_op(&self.policy, &entry.stream, at, op);
-            out.extend(applied.ending.into_iter().flatten().map(|edit| dom_op(&entry.stream, edit)));
+            slot.ops.extend(applied.ending.into_iter().flatten().map(|edit| dom_op(&entry.stream, edit)));
             if let (true, Op::Dom(op)) = (applied.shown, op) {
-                out.push(op.clone());
+                slot.ops.push(op.clone());
             }
         }
         self.fold.seal(*offset, entry);
     }
 
-    /// Appends what brings the stream's open document up to date.
-    fn frame(&mut self, stream: &StreamName, now: Instant, out: &mut Vec<DomOp>) {
+    /// Appends what brings the open document of the slot's stream up to date.
+    fn frame(&mut self, now: Instant, slot: &mut Slot) {
+        let stream = &slot.stream;
         let Some(document) = self.fold.open_document(stream).filter(|document| document.pending()) else { return };
         let cost = document.cost();
         let mut edits: Vec<Edit> = Vec::new();
         document.frame(&mut edits);
-        out.extend(edits.into_iter().map(|edit| dom_op(stream, edit)));
+        slot.ops.extend(edits.into_iter().map(|edit| dom_op(stream, edit)));
         self.credits.entry(stream.clone()).or_insert(Credit::after(now, 0)).charge(now, cost);
     }
 
@@ -216,61 +224,4 @@ pub fn difference(fold: Fold<String>, later: Vec<Logged>, policy: Arc<Policy>, n
         view.apply(offset, entry);
     }
     view.tick(now)
-}
-
-/// Which frame takes which entry.
-struct Plan {
-    slots: Vec<Slot>,
-    /// Of each entry, its slot.
-    places: Vec<usize>,
-    /// Whether an entry is the last one of its slot.
-    last: Vec<bool>,
-}
-
-struct Slot {
-    stream: StreamName,
-    ops: Vec<DomOp>,
-    /// Whether open documents are framed at its end.
-    framed: bool,
-}
-
-impl Plan {
-    fn new(pending: &[Logged]) -> Self {
-        let regrouped = pending.iter().all(|logged| stays_at_home(&logged.entry));
-        let mut slots: Vec<Slot> = Vec::new();
-        let mut of: HashMap<&StreamName, Vec<usize>, RandomState> = HashMap::default();
-        let mut places = Vec::with_capacity(pending.len());
-        for Logged { entry, .. } in pending {
-            let known = of.entry(&entry.stream).or_default();
-            let open = known.last().filter(|slot| regrouped || **slot + 1 == slots.len());
-            let place = open.copied().unwrap_or_else(|| {
-                slots.push(Slot { stream: entry.stream.clone(), ops: Vec::new(), framed: false });
-                known.push(slots.len() - 1);
-                slots.len() - 1
-            });
-            places.push(place);
-        }
-        for known in of.values() {
-            let first = known.iter().take(FRAMES_PER_TICK_MAX - 1);
-            first.chain(known.last()).for_each(|slot| slots[*slot].framed = true);
-        }
-        let mut last = vec![false; pending.len()];
-        let mut seen = vec![false; slots.len()];
-        for (i, place) in places.iter().enumerate().rev() {
-            last[i] = !std::mem::replace(&mut seen[*place], true);
-        }
-        Self { slots, places, last }
-    }
-
-    fn is_framed_after(&self, entry: usize) -> bool {
-        self.last[entry] && self.slots[self.places[entry]].framed
-    }
-}
-
-/// Whether an entry is one of a markdown run, or of no content at all: what it does to its own element nobody else sees.
-fn stays_at_home(entry: &Entry) -> bool {
-    entry.ops.iter().all(|op| match op {
-        Op::Markdown { .. } => true,
-        Op::Dom(op) => !op.is_content() && op.target().is_none(),
-    })
 }

@@ -1,0 +1,88 @@
+//! Which frame of a tick takes which entry, and after which entries the documents are framed.
+//!
+//! Everything in the order of the log, adjacent entries of one stream in one slot; where a tick is of markdown runs
+//! alone, one slot a stream, since none can see another.
+//!
+//! **Source:** `openapi/protocol.md`, "Ticks".
+
+use std::collections::HashMap;
+
+use ahash::RandomState;
+
+use crate::oplog::Logged;
+use crate::protocol::{DomOp, Entry, Op, StreamName};
+
+/// In one tick, a document is framed at so many places at most, of which the last one is always its last in the tick.
+/// Where its entries alternate with those of other streams each place would be a frame, and work and bytes would grow
+/// with the square of what waits.
+const FRAMES_PER_TICK_MAX: usize = 4;
+
+/// Which frame takes which entry.
+pub(super) struct Plan {
+    pub(super) slots: Vec<Slot>,
+    /// Of each entry, its slot.
+    pub(super) places: Vec<usize>,
+    /// Whether an entry is the last one of its slot.
+    last: Vec<bool>,
+}
+
+/// A frame to be.
+pub(super) struct Slot {
+    pub(super) stream: StreamName,
+    pub(super) ops: Vec<DomOp>,
+    /// Whether open documents are framed at its end.
+    framed: bool,
+    /// How many events asked for the document first.
+    events: usize,
+}
+
+impl Slot {
+    /// An event comes after what was written before it. So the document is framed first, but for the first few events
+    /// only: a frame for each would cost what a frame for each entry would.
+    pub(super) fn may_frame_for_an_event(&mut self) -> bool {
+        self.events += 1;
+        self.events <= FRAMES_PER_TICK_MAX
+    }
+}
+
+impl Plan {
+    pub(super) fn new(pending: &[Logged]) -> Self {
+        let regrouped = pending.iter().all(|logged| stays_at_home(&logged.entry));
+        let mut slots: Vec<Slot> = Vec::new();
+        let mut of: HashMap<&StreamName, Vec<usize>, RandomState> = HashMap::default();
+        let mut places = Vec::with_capacity(pending.len());
+        for Logged { entry, .. } in pending {
+            let known = of.entry(&entry.stream).or_default();
+            let open = known.last().filter(|slot| regrouped || **slot + 1 == slots.len());
+            let place = open.copied().unwrap_or_else(|| {
+                slots.push(Slot { stream: entry.stream.clone(), ops: Vec::new(), framed: false, events: 0 });
+                known.push(slots.len() - 1);
+                slots.len() - 1
+            });
+            places.push(place);
+        }
+        for known in of.values() {
+            let first = known.iter().take(FRAMES_PER_TICK_MAX - 1);
+            first.chain(known.last()).for_each(|slot| slots[*slot].framed = true);
+        }
+        let mut last = vec![false; pending.len()];
+        let mut seen = vec![false; slots.len()];
+        for (i, place) in places.iter().enumerate().rev() {
+            last[i] = !std::mem::replace(&mut seen[*place], true);
+        }
+        Self { slots, places, last }
+    }
+
+    /// Whether the open document of an entry's stream is framed once the entry is in its slot.
+    pub(super) fn is_framed_after(&self, entry: usize) -> bool {
+        self.last[entry] && self.slots[self.places[entry]].framed
+    }
+}
+
+/// Whether an entry is one of a markdown run, or of no content at all: what it does to its own element nobody else sees.
+fn stays_at_home(entry: &Entry) -> bool {
+    entry.ops.iter().all(|op| match op {
+        Op::Markdown { .. } => true,
+        Op::Dom(op) => !op.is_content() && op.target().is_none(),
+    })
+}

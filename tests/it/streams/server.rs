@@ -1,0 +1,306 @@
+//! A channel as the hub keeps one: log, view, kept ticks, subscribers that come and go; with faults on demand.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::faults::{Fault, Sabotage};
+use super::history::{APART, BODY};
+use super::reference::Reference;
+use crate::oracle::dom::{self, Node};
+use crate::page::{Page, PageEvent};
+use futures_util::FutureExt as _;
+use rillmark::channel::{View, difference};
+use rillmark::markdown::Policy;
+use rillmark::oplog::{Expect, Fold, Keep, LogOptions, MemoryLog, OpLog as _, ReadError};
+use rillmark::protocol::{ChannelName, EncodedTick, Entry, Epoch, Frame, Position, ResetReason};
+
+/// A page and its connection.
+pub(super) struct Subscriber {
+    page: Page,
+    connected: bool,
+    /// Of each stream apart, the events that it should have been told.
+    told: BTreeMap<String, Vec<PageEvent>>,
+    /// After the log began anew a page keeps what no new stream has: then only these streams can be compared.
+    scope: Option<Vec<String>>,
+}
+
+/// A channel.
+pub(super) struct Server {
+    channel: ChannelName,
+    log: MemoryLog,
+    epoch: Epoch,
+    view: View,
+    policy: Arc<Policy>,
+    /// Kept ticks: where each begins, where it leads, its frames.
+    ring: VecDeque<(u64, u64, Vec<String>)>,
+    ring_max: usize,
+    subscribers: Vec<Subscriber>,
+    pub(super) reference: Reference,
+    fresh: Page,
+    now: Instant,
+    sabotage: Sabotage,
+    /// How many ways to an id were compared, by kind.
+    pub(super) ways: BTreeMap<&'static str, usize>,
+}
+
+/// The fresh page: loaded once, since every case needs it.
+fn fresh() -> Page {
+    thread_local!(static FRESH: Page = Page::load(BODY));
+    FRESH.with(Page::clone)
+}
+
+impl Server {
+    pub(super) fn new(entries_max: usize, ring_max: usize, subscribers: usize, fault: Option<Fault>) -> Self {
+        let options = LogOptions { channel_entries_max: entries_max, ..LogOptions::default() };
+        let (fresh, epoch, policy) = (fresh(), Epoch::new(0xe), Arc::new(Policy::default()));
+        let subscriber = || Subscriber { page: fresh.clone(), connected: false, told: BTreeMap::new(), scope: None };
+        Self {
+            channel: ChannelName::parse("c").unwrap(),
+            log: MemoryLog::new(&options, Keep::default()),
+            epoch,
+            view: View::new(Fold::new(Keep::default()), Arc::clone(&policy)),
+            policy,
+            ring: VecDeque::new(),
+            ring_max,
+            subscribers: (0..subscribers).map(|_| subscriber()).collect(),
+            reference: Reference::new(&fresh, epoch),
+            fresh,
+            now: Instant::now(),
+            sabotage: Sabotage::new(fault),
+            ways: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn publish(&mut self, entry: Entry) {
+        self.reference.apply(&entry);
+        let entry = Arc::new(entry);
+        let head = self.view.head();
+        let expect = if head == 0 { Expect::Nothing(self.epoch) } else { Expect::Head(self.epoch.at(head)) };
+        let at = self.log.append(&self.channel, expect, Arc::clone(&entry)).now_or_never().unwrap().unwrap();
+        self.view.apply(at.offset, entry);
+    }
+
+    pub(super) fn tick(&mut self) {
+        let tick = self.view.tick(self.now);
+        assert_eq!(tick.to, self.view.head(), "a tick takes everything");
+        if tick.from == tick.to {
+            assert!(tick.frames.is_empty());
+            return;
+        }
+        let frames = self.encode(Some(tick.from), tick.to, &tick.frames, None);
+        for number in 0..self.subscribers.len() {
+            if self.subscribers[number].connected {
+                self.deliver(number, "live", Some(tick.from), tick.to, &frames, usize::MAX);
+            }
+        }
+        self.ring.push_back((tick.from, tick.to, frames));
+        while self.ring.len() > self.ring_max {
+            self.ring.pop_front();
+        }
+    }
+
+    /// The log is lost, and begins anew.
+    pub(super) fn lose_log(&mut self) {
+        self.log.forget(&self.channel).now_or_never().unwrap().unwrap();
+        self.epoch = Epoch::new(0xf);
+        self.view = View::new(Fold::new(Keep::default()), Arc::clone(&self.policy));
+        self.ring.clear();
+        self.reference = Reference::new(&self.fresh, self.epoch);
+        for subscriber in &mut self.subscribers {
+            subscriber.connected = false;
+            subscriber.page.cut();
+        }
+    }
+
+    fn encode(&mut self, from: Option<u64>, to: u64, frames: &[Frame], reset: Option<ResetReason>) -> Vec<String> {
+        let to = self.epoch.at(to);
+        let tick = match from {
+            Some(from) => EncodedTick::tick(self.channel.clone(), self.epoch.at(from), to, frames),
+            None => EncodedTick::snapshot(self.channel.clone(), to, frames, reset),
+        };
+        let frames = tick.plain().json().map(|json| String::from_utf8(json.to_vec()).unwrap()).collect();
+        self.sabotage.apply(frames)
+    }
+
+    /// Sends at most `most` frames, then the connection is cut. Says whether all were sent.
+    fn deliver(
+        &mut self,
+        number: usize,
+        way: &'static str,
+        from: Option<u64>,
+        to: u64,
+        frames: &[String],
+        most: usize,
+    ) -> bool {
+        let subscriber = &mut self.subscribers[number];
+        let told = subscriber.page.events().len();
+        for frame in frames.iter().take(most) {
+            subscriber.page.message(frame);
+        }
+        if most < frames.len() {
+            let told: Vec<_> = subscriber.page.events()[told..].to_vec();
+            assert!(told.is_empty(), "nothing of a cut tick may show: {told:?}");
+            subscriber.page.cut();
+            subscriber.connected = false;
+            return false;
+        }
+        *self.ways.entry(way).or_default() += 1;
+        if let Some(from) = from {
+            subscriber.expect(self.reference.told(from, to));
+        } else {
+            let new: Vec<_> = subscriber.page.events()[told..].to_vec();
+            let kept = kept_events(&self.reference, to);
+            for stream in APART {
+                assert_eq!(
+                    of(&new, stream).collect::<Vec<_>>(),
+                    of(&kept, stream).collect::<Vec<_>>(),
+                    "kept events of {stream}"
+                );
+            }
+            subscriber.expect(&new);
+        }
+        subscriber.compare(&self.reference, way, to);
+        true
+    }
+
+    /// A page comes, or comes back, or goes.
+    pub(super) fn toggle(&mut self, number: usize, most: usize) {
+        let subscriber = &mut self.subscribers[number];
+        if subscriber.connected {
+            subscriber.connected = false;
+            subscriber.page.cut();
+            return;
+        }
+        subscriber.connected = true;
+        let Some(id) = subscriber.page.id().map(|id| id.parse::<Position>().unwrap()) else {
+            return self.snapshot(number, None, most);
+        };
+        let head = self.view.offset();
+        if id == self.epoch.at(head) {
+            return;
+        }
+        if id.epoch == self.epoch && self.ring.iter().any(|(from, ..)| *from == id.offset) {
+            let kept: Vec<_> = self.ring.iter().skip_while(|(from, ..)| *from != id.offset).cloned().collect();
+            for (from, to, frames) in kept {
+                if !self.deliver(number, "kept", Some(from), to, &frames, most) {
+                    return;
+                }
+            }
+            return;
+        }
+        match self.log.fold_at(&self.channel, Some(id)).now_or_never().unwrap() {
+            Ok(mut found) => {
+                found.later.retain(|logged| logged.offset <= head);
+                let tick = difference(found.fold, found.later, Arc::clone(&self.policy), self.now);
+                assert_eq!((tick.from, tick.to), (id.offset, head));
+                let frames = self.encode(Some(tick.from), tick.to, &tick.frames, None);
+                self.deliver(number, "folded", Some(tick.from), head, &frames, most);
+            }
+            Err(ReadError::Trimmed { .. }) => self.snapshot(number, Some(ResetReason::Gap), most),
+            Err(ReadError::OtherEpoch { .. } | ReadError::Missing) => {
+                self.snapshot(number, Some(ResetReason::Epoch), most);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn snapshot(&mut self, number: usize, reset: Option<ResetReason>, most: usize) {
+        let (head, frames) = (self.view.offset(), self.view.snapshot());
+        let named = frames.iter().map(|frame| frame.stream.as_str().to_owned());
+        let scope = (reset == Some(ResetReason::Epoch))
+            .then(|| named.filter(|name| APART.contains(&name.as_str())).collect::<Vec<_>>());
+        let mut encoded = self.encode(None, head, &frames, reset);
+        if encoded.is_empty() {
+            let (channel, id) = (self.channel.clone(), self.epoch.at(head));
+            let reason = reset.map_or("", ResetReason::as_str);
+            encoded = vec![format!(
+                "{{\"type\":\"reset\",\"channel\":\"{channel}\",\"id\":\"{id}\",\"reason\":\"{reason}\"}}"
+            )];
+        }
+        let before = self.subscribers[number].scope.take();
+        self.subscribers[number].scope = scope.clone().or_else(|| before.clone().filter(|_| reset.is_none()));
+        let way = if reset.is_some() { "reset" } else { "fresh" };
+        if !self.deliver(number, way, None, head, &encoded, most) {
+            self.subscribers[number].scope = before;
+        }
+    }
+
+    /// Everyone comes back, and a new one from every offset that the log reaches: all end as the same page.
+    pub(super) fn end(&mut self) {
+        self.tick();
+        for number in 0..self.subscribers.len() {
+            if !self.subscribers[number].connected {
+                self.toggle(number, usize::MAX);
+            }
+            let subscriber = &self.subscribers[number];
+            subscriber.compare(&self.reference, "end", self.view.head());
+            for stream in APART {
+                let told: Vec<_> = of(subscriber.page.events(), stream).collect();
+                let expected: Vec<_> = subscriber.told.get(stream).into_iter().flatten().collect();
+                assert_eq!(told, expected, "events of {stream} come once, in order");
+            }
+        }
+        let mut encoded = Vec::new();
+        for (from, page) in self.reference.pages() {
+            let at = self.epoch.at(from);
+            let Ok(found) = self.log.fold_at(&self.channel, Some(at)).now_or_never().unwrap() else { continue };
+            let tick = difference(found.fold, found.later, Arc::clone(&self.policy), self.now);
+            encoded.push((tick, page.clone()));
+        }
+        for (tick, mut page) in encoded {
+            let frames = self.encode(Some(tick.from), tick.to, &tick.frames, None);
+            frames.iter().for_each(|frame| page.message(frame));
+            *self.ways.entry("from every id").or_default() += 1;
+            let (body, expected) = (page.body(), self.reference.body_at(tick.to));
+            assert!(body == expected, "from {}:\n{frames:#?}\n page: {body:?}\n  ref: {expected:?}", tick.from);
+        }
+    }
+}
+
+impl Subscriber {
+    fn expect(&mut self, events: &[PageEvent]) {
+        for stream in APART {
+            self.told.entry(stream.to_owned()).or_default().extend(of(events, stream).cloned());
+        }
+    }
+
+    fn compare(&self, reference: &Reference, way: &str, offset: u64) {
+        let Some(scope) = &self.scope else {
+            let (body, expected) = (self.page.body(), reference.body_at(offset));
+            assert!(body == expected, "{way}, at {offset}\n page: {body:?}\n  ref: {expected:?}");
+            return;
+        };
+        let body = self.page.body();
+        let own = |body: &[Node], stream: &str| {
+            let elements = dom::elements(body);
+            elements.into_iter().find(|el| el.attribute("dj-stream") == Some(stream)).cloned()
+        };
+        for stream in scope {
+            let (shown, expected) = (own(&body, stream), own(reference.body_at(offset), stream));
+            assert!(
+                shown == expected,
+                "{way}, {stream} at {offset} of the new epoch\n page: {shown:?}\n  ref: {expected:?}"
+            );
+        }
+    }
+}
+
+/// The published events of a stream.
+fn of<'a>(events: &'a [PageEvent], stream: &'a str) -> impl Iterator<Item = &'a PageEvent> {
+    events.iter().filter(move |event| event.name == "stream:event" && event.stream == stream)
+}
+
+/// The last event of each name that asked to be kept, of the streams apart, in the order of the log.
+fn kept_events(reference: &Reference, to: u64) -> Vec<PageEvent> {
+    let mut kept: Vec<PageEvent> = Vec::new();
+    for event in reference.told(0, to).iter().filter(|event| event.name == "stream:event") {
+        // Its detail says how it was drawn: even ones are kept.
+        let asked = event.detail["detail"][1].as_u64().unwrap().is_multiple_of(2);
+        if asked {
+            kept.retain(|old| old.stream != event.stream || old.detail["name"] != event.detail["name"]);
+            kept.push(event.clone());
+        }
+    }
+    kept
+}
