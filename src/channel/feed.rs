@@ -38,8 +38,8 @@ pub(super) struct KeptTick {
     pub(super) tick: Arc<EncodedTick>,
     /// When the first of its entries was published.
     pub(super) since: Instant,
-    /// Streams whose runs were stopped in it.
-    pub(super) cancelled: Arc<[StreamName]>,
+    /// Streams whose runs were stopped in it; none mostly.
+    pub(super) cancelled: Option<Arc<[StreamName]>>,
 }
 
 /// What follows a number.
@@ -168,6 +168,8 @@ pub(super) struct Feed {
     pub(super) epoch: Epoch,
     /// Grows each time the log is given up: numbers of ticks count within one life.
     pub(super) generation: u64,
+    /// The number behind the last tick of the life before, made or not: who has not come so far has missed something.
+    pub(super) forgotten: u64,
     /// Whether there is a log.
     pub(super) published: bool,
     /// Where the last tick ends.
@@ -189,8 +191,8 @@ pub(super) struct Feed {
     pub(super) next_tick: Instant,
     /// Whether a timer task will look at `pending`.
     pub(super) timer: bool,
-    /// The last snapshot.
-    pub(super) snapshot: Option<Arc<Snapshot>>,
+    /// The last snapshots: of everything, and of the active documents.
+    pub(super) snapshots: [Option<Arc<Snapshot>>; 2],
     /// Whether the name was taken off the map: who still holds it looks it up anew.
     pub(super) removed: bool,
 }
@@ -200,6 +202,7 @@ impl Feed {
         Self {
             epoch,
             generation: 0,
+            forgotten: 0,
             published: false,
             head: 0,
             log_head: 0,
@@ -212,7 +215,7 @@ impl Feed {
             last_append: now,
             next_tick: now,
             timer: false,
-            snapshot: None,
+            snapshots: [None, None],
             removed: false,
         }
     }
@@ -245,15 +248,22 @@ impl Feed {
         self.watchers.take(waiting);
     }
 
-    /// The log was given up: the next one will have `epoch`. Subscribers stay.
-    pub(super) fn forget(&mut self, epoch: Epoch) {
+    /// The log was given up: the next one will have `epoch`. Subscribers stay; those who wait are put into `waiting`.
+    pub(super) fn forget(&mut self, epoch: Epoch, waiting: &mut Vec<Waker>) {
+        self.forgotten = self.ring.end() + u64::from(self.head < self.log_head);
+        self.watchers.take(waiting);
         self.epoch = epoch;
         self.generation += 1;
         self.published = false;
         (self.head, self.log_head, self.ended) = (0, 0, None);
         self.ring = Ring::default();
         self.take_pending();
-        self.snapshot = None;
+        self.snapshots = [None, None];
+    }
+
+    /// Whether a page has everything that there was of the life before this one.
+    pub(super) fn has_all_of_before(&self, generation: u64, next: u64) -> bool {
+        generation + 1 == self.generation && next >= self.forgotten
     }
 
     /// Whether the channel has ended and everything of it was told.
@@ -273,7 +283,7 @@ mod tests {
         let frames = [Frame::new(StreamName::parse("s").unwrap(), ops)];
         let name = ChannelName::parse("c").unwrap();
         let tick = Arc::new(EncodedTick::tick(name, epoch.at(from), epoch.at(to), &frames));
-        KeptTick { tick, since: Instant::now(), cancelled: Arc::default() }
+        KeptTick { tick, since: Instant::now(), cancelled: None }
     }
 
     #[test]

@@ -46,8 +46,10 @@ pub(super) struct Inner {
     pub(super) schedule: Mutex<Schedule<Topic>>,
     /// Topics that hold a snapshot.
     pub(super) snapped: Mutex<Vec<Arc<Topic>>>,
-    /// Long work off the workers: as many at a time as there are cores, since each may hold much memory.
-    pub(super) heavy: Arc<Semaphore>,
+    /// Ticks that parse much: as many at a time as there are cores, since each may hold much memory.
+    pub(super) ticks: Arc<Semaphore>,
+    /// What brings one page up to date: half as many, so that who joins does not hold up who watches.
+    pub(super) joins: Arc<Semaphore>,
     /// Told when a subscriber leaves.
     pub(super) left: Notify,
     shards: [Mutex<AHashMap<ChannelName, Arc<Topic>>>; SHARDS],
@@ -101,7 +103,8 @@ impl Hub {
             metrics,
             schedule: Mutex::default(),
             snapped: Mutex::default(),
-            heavy: Arc::new(Semaphore::new(cores)),
+            ticks: Arc::new(Semaphore::new(cores)),
+            joins: Arc::new(Semaphore::new(cores.div_ceil(2))),
             left: Notify::new(),
             shards: Default::default(),
             hasher: RandomState::new(),

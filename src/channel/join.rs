@@ -13,11 +13,15 @@
 //!
 //! **Invariant:** a storm of joins makes one snapshot a second (`a_storm_of_joins_shares_a_snapshot`).
 //!
+//! **Invariant:** who comes with ids of entries just published does not make ticks come faster than documents earn them
+//! (`an_id_just_published_waits_for_its_tick`).
+//!
 //! **Source:** `openapi/protocol.md`, "Ids".
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::feed::Feed;
 use super::hub::Inner;
@@ -29,8 +33,11 @@ use crate::oplog::{Folded, OpLog as _, ReadError};
 use crate::protocol::{By, EncodedTick, Position, ResetReason};
 use crate::telemetry::Resync;
 
-/// How often the way is looked for anew while the channel changes under it: it has to end and begin again each time.
-const ATTEMPTS_MAX: usize = 16;
+/// How often the way is looked for anew, while the channel changes under it or a tick is waited for.
+const ATTEMPTS_MAX: usize = 1_000;
+
+/// How long an entry that someone comes with waits for its tick at the longest.
+const TICK_LATEST: Duration = Duration::from_millis(250);
 
 /// What a page has, and so what it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +94,13 @@ enum Way {
     Flush,
     /// From this id to the head.
     Fold(Position),
-    Snapshot(Option<(ResetReason, Resync)>),
+    Snapshot(Part, Option<(ResetReason, Resync)>),
+}
+
+/// What of a channel a snapshot holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    All,
     Documents,
 }
 
@@ -97,7 +110,7 @@ impl Way {
             Self::Stand(Joined { generation: feed.generation, next, position, what, resync })
         };
         let anew = |reset: Option<(ResetReason, Resync)>| match reset {
-            _ if feed.head > 0 => Self::Snapshot(reset),
+            _ if feed.head > 0 => Self::Snapshot(Part::All, reset),
             None => stand(feed.position(), feed.ring.end(), What::Snapshot(None), None),
             Some((reason, why)) => stand(feed.position(), feed.ring.end(), What::Reset(reason), Some(why)),
         };
@@ -110,7 +123,7 @@ impl Way {
                 None => Self::Fold(position),
             },
             Want::Unknown => anew(Some((ResetReason::Gap, Resync::Unreadable))),
-            Want::Now if feed.head > 0 => Self::Documents,
+            Want::Now if feed.head > 0 => Self::Snapshot(Part::Documents, None),
             Want::Whole | Want::Now => anew(None),
         }
     }
@@ -133,17 +146,18 @@ impl Topic {
             let joined = match way {
                 Way::Stand(joined) => Some(joined),
                 Way::Flush => {
-                    self.flush(&hub).await;
+                    self.wait_for_tick(&hub).await;
                     None
                 }
-                Way::Fold(_) if trimmed => self.snapshot(&hub, Some((ResetReason::Gap, Resync::Trimmed)), want).await,
+                Way::Fold(_) if trimmed => {
+                    self.snapshot(&hub, Part::All, Some((ResetReason::Gap, Resync::Trimmed)), want).await
+                }
                 Way::Fold(position) => self.difference(&hub, position).await.unwrap_or_else(|error| {
                     tracing::debug!(channel = %self.name, %error, "an id is out of the log's reach");
                     trimmed = true;
                     None
                 }),
-                Way::Snapshot(reset) => self.snapshot(&hub, reset, want).await,
-                Way::Documents => self.documents(&hub).await,
+                Way::Snapshot(part, reset) => self.snapshot(&hub, part, reset, want).await,
             };
             if let Some(joined) = joined {
                 return joined;
@@ -163,7 +177,7 @@ impl Topic {
             let feed = self.feed.lock();
             (feed.generation, feed.ring.end(), feed.position())
         };
-        let done = self.off_the_worker(hub, move |topic, hub| {
+        let done = self.off_the_worker(hub, &hub.joins, move |topic, hub| {
             let runtime = tokio::runtime::Handle::current();
             let Folded { fold, mut later, .. } = runtime.block_on(hub.log.fold_at(&topic.name, Some(from)))?;
             later.retain(|logged| logged.offset <= to.offset);
@@ -183,14 +197,15 @@ impl Topic {
     async fn snapshot(
         self: &Arc<Self>,
         hub: &Arc<Inner>,
+        part: Part,
         reset: Option<(ResetReason, Resync)>,
         want: Want,
     ) -> Option<Joined> {
         let _alone = self.snapping.lock().await;
-        let known = self.usable_snapshot(want);
+        let known = self.usable_snapshot(part, want);
         let snapshot = match known {
             Some(snapshot) => snapshot,
-            None => self.look(hub, Self::take_snapshot).await??,
+            None => self.look(hub, move |topic, hub, scene| topic.take_snapshot(hub, scene, part)).await??,
         };
         let what = match (snapshot.encoded(reset.map(|(reason, _)| reason)), reset) {
             (None, Some((reason, _))) => What::Reset(reason),
@@ -201,9 +216,9 @@ impl Topic {
     }
 
     /// The last snapshot, if the kept ticks lead on from it, it is not old, and it leads nobody back.
-    fn usable_snapshot(&self, want: Want) -> Option<Arc<Snapshot>> {
+    fn usable_snapshot(&self, part: Part, want: Want) -> Option<Arc<Snapshot>> {
         let feed = self.feed.lock();
-        let snapshot = feed.snapshot.as_ref()?;
+        let snapshot = feed.snapshots[part as usize].as_ref()?;
         let reached = snapshot.generation == feed.generation && snapshot.next >= feed.ring.first();
         let recent = snapshot.next == feed.ring.end() || snapshot.is_fresh(Instant::now());
         let behind = matches!(want, Want::After(position)
@@ -211,30 +226,34 @@ impl Topic {
         (reached && recent && !behind).then(|| Arc::clone(snapshot))
     }
 
-    fn take_snapshot(self: &Arc<Self>, hub: &Arc<Inner>, scene: &mut Scene) -> Option<Arc<Snapshot>> {
-        let frames = scene.view.as_ref()?.snapshot();
+    fn take_snapshot(self: &Arc<Self>, hub: &Arc<Inner>, scene: &mut Scene, part: Part) -> Option<Arc<Snapshot>> {
+        let view = scene.view.as_ref()?;
+        let frames = match part {
+            Part::All => view.snapshot(),
+            Part::Documents => view.active_documents(),
+        };
         let mut feed = self.feed.lock();
         let at = feed.position();
         let snapshot = Arc::new(Snapshot::new(feed.generation, feed.ring.end(), at, self.name.clone(), frames));
-        let first = feed.snapshot.replace(Arc::clone(&snapshot)).is_none();
+        let first = feed.snapshots.iter().all(Option::is_none);
+        let before = feed.snapshots[part as usize].replace(Arc::clone(&snapshot));
         drop(feed);
+        drop(before);
         if first {
             hub.snapped.lock().push(Arc::clone(self));
         }
         Some(snapshot)
     }
 
-    /// The active documents alone.
-    async fn documents(self: &Arc<Self>, hub: &Arc<Inner>) -> Option<Joined> {
-        self.look(hub, |topic, _, scene| {
-            let frames = scene.view.as_ref()?.active_documents();
-            let feed = topic.feed.lock();
-            let (position, name) = (feed.position(), topic.name.clone());
-            let encoded = (!frames.is_empty()).then(|| Arc::new(EncodedTick::snapshot(name, position, &frames, None)));
-            let what = What::Snapshot(encoded);
-            Some(Joined { generation: feed.generation, next: feed.ring.end(), position, what, resync: None })
-        })
-        .await?
+    /// Waits until there may be a tick that was not there before. Where its documents have had no credit for as long as a
+    /// reader should ever wait, it is made: so that who comes with ids just published makes few of them.
+    async fn wait_for_tick(self: &Arc<Self>, hub: &Arc<Inner>) {
+        let latest = self.feed.lock().next_tick + TICK_LATEST;
+        if Instant::now() >= latest {
+            self.flush(hub).await;
+        } else {
+            sleep(hub.options.tick.max(Duration::from_millis(1))).await;
+        }
     }
 
     /// Looks at the scene as of the last tick: here where little is kept, else off the worker.
@@ -249,6 +268,6 @@ impl Topic {
         {
             return Some(look(self, hub, &mut scene));
         }
-        self.off_the_worker(hub, |topic, hub| look(topic, hub, &mut topic.scene.lock())).await
+        self.off_the_worker(hub, &hub.joins, |topic, hub| look(topic, hub, &mut topic.scene.lock())).await
     }
 }

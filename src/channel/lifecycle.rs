@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** at a stop nothing is lost that was acknowledged (`a_stop_tells_everything_before_it_sends_away`).
 //!
-//! **Source:** `openapi/protocol.md`, "Channels", "Shutdown".
+//! **Source:** `openapi/protocol.md`, "A stream's life", "How long a channel is kept".
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -95,7 +95,7 @@ impl Hub {
 
 impl Inner {
     /// The last of a channel: runs that can't go on end, and everything is made a tick.
-    async fn tell_all(self: &Arc<Self>, topic: &Arc<Topic>) {
+    pub(super) async fn tell_all(self: &Arc<Self>, topic: &Arc<Topic>) {
         let mut writer = topic.writer.lock().await;
         let Some(live) = writer.live.as_mut() else { return };
         let streams = live.ledger.expiring_streams();
@@ -168,11 +168,13 @@ impl Inner {
         }
         let scene = std::mem::take(&mut *topic.scene.lock());
         drop(scene);
+        let mut waiting = Vec::new();
         {
             let mut feed = topic.feed.lock();
             self.kept_bytes_changed(feed.ring.bytes(), 0);
-            feed.forget(random_epoch());
+            feed.forget(random_epoch(), &mut waiting);
         }
+        waiting.into_iter().for_each(Waker::wake);
         let active = i64::try_from(live.ledger.active()).unwrap_or(0);
         self.metrics.runs_active().sub(active);
         self.channels.fetch_sub(1, Ordering::AcqRel);
@@ -183,8 +185,8 @@ impl Inner {
         let snapped = std::mem::take(&mut *self.snapped.lock());
         let young = snapped.into_iter().filter(|topic| {
             let mut feed = topic.feed.lock();
-            let old = feed.snapshot.take_if(|snapshot| !snapshot.is_fresh(now));
-            let kept = feed.snapshot.is_some();
+            let old = feed.snapshots.each_mut().map(|place| place.take_if(|snapshot| !snapshot.is_fresh(now)));
+            let kept = feed.snapshots.iter().any(Option::is_some);
             drop(feed);
             drop(old);
             kept

@@ -43,7 +43,8 @@ pub enum OpenEnd {
     /// The service is stopping. The run has ended with an error.
     #[error("the service is stopping")]
     Draining,
-    /// The log can't be reached.
+    /// The log can't be reached, or all logs together hold as much as they may. The run has ended with an error, if that
+    /// could be appended.
     #[error("the log is not available")]
     Log,
 }
@@ -121,19 +122,19 @@ impl OpenRun {
         topic.room().await;
         let Some(live) = writer.live.as_mut().filter(|live| self.is_own(live)) else { return Err(self.told()) };
         let op = Op::Markdown { text: Piece::from_bytes(bytes.to_vec()), options: None };
-        let plan = match live.ledger.plan(&self.stream, vec![op], Right::Backend, Instant::now()) {
+        let planned = match hub.make_room().await {
+            Ok(()) => live.ledger.plan(&self.stream, vec![op], Right::Backend, Instant::now()).map_err(end_of),
+            Err(_) => Err(OpenEnd::Log),
+        };
+        let plan = match planned {
             Ok(plan) => plan,
-            Err(refusal) => {
-                if let Some(plan) = live.ledger.plan_end(&self.stream, End::Error(TOO_LONG)) {
+            Err(end) => {
+                let message = if end == OpenEnd::Log { INTERRUPTED } else { TOO_LONG };
+                if let Some(plan) = live.ledger.plan_end(&self.stream, End::Error(message)) {
                     self.at = hub.append(&topic, live, plan).await.unwrap_or(self.at);
                     topic.poke(&hub);
                 }
-                return Err(match refusal {
-                    PublishRefusal::StreamTooLarge { max } | PublishRefusal::ChannelTooLarge { max } => {
-                        OpenEnd::TooLarge { max }
-                    }
-                    _ => OpenEnd::Ended,
-                });
+                return Err(end);
             }
         };
         self.at = hub.append(&topic, live, plan).await.map_err(|_| OpenEnd::Log)?;
@@ -211,6 +212,14 @@ impl OpenRun {
     /// Why the run is no longer there.
     fn told(&self) -> OpenEnd {
         self.ended.borrow().unwrap_or(OpenEnd::Ended)
+    }
+}
+
+/// What a refusal of more text means for the body.
+fn end_of(refusal: PublishRefusal) -> OpenEnd {
+    match refusal {
+        PublishRefusal::StreamTooLarge { max } | PublishRefusal::ChannelTooLarge { max } => OpenEnd::TooLarge { max },
+        _ => OpenEnd::Ended,
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! **Invariant:** what is answered with an id is in the log, once (`a_batch_with_a_key_counts_once`).
 //!
-//! **Source:** `openapi/protocol.md`, "Publishing", "Channels".
+//! **Source:** `openapi/protocol.md`, "Publishing", "Cancel", "Ending a channel".
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -221,7 +221,7 @@ impl Inner {
     }
 
     /// Sees to it that the logs have room.
-    async fn make_room(self: &Arc<Self>) -> Result<(), PublishError> {
+    pub(super) async fn make_room(self: &Arc<Self>) -> Result<(), PublishError> {
         let max = self.logs_bytes_max;
         for _ in 0..CANDIDATES_MAX {
             if self.bytes() < max {
@@ -236,21 +236,27 @@ impl Inner {
 
     /// Gives up the channel that nobody has written to for longest, of those that may be given up.
     async fn give_up_longest_idle(self: &Arc<Self>) -> bool {
-        let candidates = self.schedule.lock().idle_since(Instant::now(), CANDIDATES_MAX);
-        for topic in candidates {
-            let Ok(mut writer) = topic.writer.try_lock() else { continue };
-            let Some(live) = writer.live.as_mut() else { continue };
-            if matches!(live.slot, Some(Slot::Idle(at)) if at < live.last_entry) {
-                self.place(&topic, live, Slot::Idle(live.last_entry));
+        let mut passed = 0;
+        for _ in 0..CANDIDATES_MAX {
+            let next = self.schedule.lock().idle_since(Instant::now(), passed + 1).into_iter().nth(passed);
+            let Some(topic) = next else { return false };
+            let locked = topic.writer.try_lock();
+            let Ok(mut writer) = locked else {
+                passed += 1;
                 continue;
+            };
+            match writer.live.as_mut() {
+                Some(live) if matches!(live.slot, Some(Slot::Idle(at)) if at < live.last_entry) => {
+                    self.place(&topic, live, Slot::Idle(live.last_entry));
+                }
+                Some(live) if !topic.is_watched_feed(live) => {
+                    self.give_up(&topic, &mut writer).await;
+                    drop(writer);
+                    self.tidy(&topic);
+                    return true;
+                }
+                _ => passed += 1,
             }
-            if topic.is_watched_feed(live) {
-                continue;
-            }
-            self.give_up(&topic, &mut writer).await;
-            drop(writer);
-            self.tidy(&topic);
-            return true;
         }
         false
     }

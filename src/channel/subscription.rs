@@ -222,8 +222,8 @@ impl Subscription {
         let Some(place) = self.place else { return Step::Join };
         let mut feed = self.topic.feed.lock();
         if place.generation != feed.generation {
-            // Its log was given up. Until something new is published, the page keeps what it shows.
-            if feed.head > 0 {
+            // Its log was given up. Until something new is published, a page that had everything keeps what it shows.
+            if feed.head > 0 || !feed.has_all_of_before(place.generation, place.next) {
                 return Step::Join;
             }
         } else {
@@ -252,7 +252,8 @@ impl Subscription {
         self.hub.metrics.reached_socket(Instant::now().duration_since(kept.since));
         self.queue.push_back(Delivery::Tick(kept.tick));
         if self.watching.cancels {
-            self.queue.extend(kept.cancelled.iter().cloned().map(Delivery::Cancelled));
+            let cancelled = kept.cancelled.iter().flat_map(|streams| streams.iter().cloned());
+            self.queue.extend(cancelled.map(Delivery::Cancelled));
         }
     }
 

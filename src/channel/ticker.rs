@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
 use super::feed::KeptTick;
@@ -87,7 +88,7 @@ impl Topic {
         let kept = KeptTick {
             tick: Arc::new(EncodedTick::tick(self.name.clone(), from, to, &tick.frames)),
             since: scene.since.take().unwrap_or(now),
-            cancelled: std::mem::take(&mut scene.cancelled).into(),
+            cancelled: (!scene.cancelled.is_empty()).then(|| std::mem::take(&mut scene.cancelled).into()),
         };
         hub.metrics.ticks().inc();
         {
@@ -115,7 +116,10 @@ impl Topic {
     async fn tick_somewhere(self: &Arc<Self>, hub: &Arc<Inner>) -> Option<Instant> {
         match self.tick_if_small(hub) {
             Some(next) => next,
-            None => self.off_the_worker(hub, |topic, hub| topic.tick(hub, &mut topic.scene.lock(), false)).await?,
+            None => {
+                let tick = |topic: &Arc<Self>, hub: &Arc<Inner>| topic.tick(hub, &mut topic.scene.lock(), false);
+                self.off_the_worker(hub, &hub.ticks, tick).await?
+            }
         }
     }
 
@@ -129,17 +133,19 @@ impl Topic {
             small
         });
         if !done {
-            self.off_the_worker(hub, |topic, hub| topic.tick(hub, &mut topic.scene.lock(), true)).await;
+            let tick = |topic: &Arc<Self>, hub: &Arc<Inner>| topic.tick(hub, &mut topic.scene.lock(), true);
+            self.off_the_worker(hub, &hub.ticks, tick).await;
         }
     }
 
-    /// Runs something long, of which few run at a time. `None` where it panicked, which is logged.
+    /// Runs something long when it has its turn, off the worker. `None` where it panicked, which is logged.
     pub(super) async fn off_the_worker<R: Send + 'static>(
         self: &Arc<Self>,
         hub: &Arc<Inner>,
+        turns: &Arc<Semaphore>,
         work: impl FnOnce(&Arc<Self>, &Arc<Inner>) -> R + Send + 'static,
     ) -> Option<R> {
-        let permit = Arc::clone(&hub.heavy).acquire_owned().await.expect("the semaphore is never closed");
+        let permit = Arc::clone(turns).acquire_owned().await.expect("the semaphore is never closed");
         let (topic, hub) = (Arc::clone(self), Arc::clone(hub));
         let done = tokio::task::spawn_blocking(move || {
             let done = work(&topic, &hub);

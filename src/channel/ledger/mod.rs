@@ -20,6 +20,9 @@
 //! **Invariant:** a run's text is that of its pieces, wherever they were cut, and what is never completed becomes U+FFFD
 //! before the run ends (`halves_join_across_batches_and_end_as_replacement`).
 //!
+//! **Invariant:** the log replays alone: the fold of the entries knows each stream as the ledger does
+//! (`the_fold_of_the_entries_agrees_with_the_ledger`).
+//!
 //! **Source:** `openapi/protocol.md`, "A stream's life".
 
 mod draft;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::protocol::{Batch, Mode, Place, Sizes};
+use crate::oplog::{Fold, Keep};
+use crate::protocol::{Batch, Entry, Mode, Place, Sizes};
 
 const RULES: Rules = Rules { streams_max: 3, stream_bytes_max: 100, channel_bytes_max: 150, html_ops: true };
 
@@ -303,4 +305,44 @@ fn only_what_was_started_or_is_markdown_expires() {
     scene.publish("feed", &json!([op("text")])).unwrap();
     assert_eq!(scene.ledger.expiring_streams(), [name("told")], "a feed that goes on by itself was not started");
     assert_eq!(scene.ledger.active_streams(), [name("feed"), name("told")]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is published, the fold of the entries knows each stream as the ledger does: the log replays alone.
+    #[test]
+    fn the_fold_of_the_entries_agrees_with_the_ledger(
+        batches in proptest::collection::vec((0_usize..2, proptest::collection::vec(0_usize..10, 1..5), 0_u8..12), 1..40),
+    ) {
+        const OPS: [&str; 10] =
+            ["start", "markdown", "markdown", "text", "replace", "delete", "prune", "error", "done", "event"];
+        let mut scene = Scene::new(Rules { stream_bytes_max: 30, ..RULES });
+        let mut fold: Fold<String> = Fold::new(Keep::default());
+        for (which, ops, also) in batches {
+            let stream = ["a", "b"][which];
+            let ops: Vec<Value> = ops.into_iter().map(|at| op(OPS[at])).collect();
+            let planned = match also {
+                0 => scene.ledger.plan_end(&name(stream), End::Cancelled),
+                1 => scene.ledger.plan_end(&name(stream), End::Error("e")),
+                2 => scene.ledger.plan_body(&name(stream), None, BodyId(1), scene.now).ok(),
+                _ => scene.plan(stream, &json!(ops), Right::Backend).ok(),
+            };
+            let Some(plan) = planned else { continue };
+            let (ops, stream, life) = plan.split();
+            scene.ledger.commit(stream.clone(), life);
+            fold.apply(&(), fold.offset() + 1, &Entry { stream, ops, at: 0 });
+            for name in ["a", "b"].map(name) {
+                let (Some(folded), Some(life)) = (fold.stream(&name), scene.ledger.life(&name)) else { continue };
+                prop_assert_eq!((folded.state(), folded.runs()), (life.state, life.run));
+                // An open body's run is of Markdown before the log says so.
+                if life.opening.is_none() {
+                    prop_assert_eq!(folded.kind(), life.kind);
+                }
+                if life.kind == Some(Kind::Markdown) {
+                    prop_assert_eq!(folded.document().map_or(0, |document| document.body.len()), life.bytes);
+                }
+            }
+        }
+    }
 }

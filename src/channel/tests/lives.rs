@@ -122,6 +122,32 @@ async fn beyond_the_cap_the_longest_idle_channel_makes_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_that_missed_the_end_of_a_life_is_told() {
+    for pending in [false, true] {
+        let stage = Stage::new(HubOptions { channels_max: 1, ..HubOptions::default() });
+        let mut prompt = stage.watch("c", From::Beginning);
+        let mut slow = stage.watch("c", From::Beginning);
+        for reader in [&mut prompt, &mut slow] {
+            reader.settle().await;
+        }
+        finished(&stage, "c", "a").await;
+        assert_eq!(prompt.text().await, "a");
+        let event = json!([{"op": "event", "name": "n"}]);
+        stage.publish("c", "s", event.clone()).await.unwrap();
+        prompt.take().await;
+        if pending {
+            // No tick was made of it when the channel has to make room.
+            stage.publish("c", "s", event).await.unwrap();
+        }
+        stage.say("other", "x").await;
+        for (reader, told) in [(&mut slow, true), (&mut prompt, pending)] {
+            reader.settle().await;
+            assert_eq!(reader.page.told.contains(&"Reset epoch".to_owned()), told, "{:?}", reader.page);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_the_logs_are_full_idle_channels_make_room() {
     let logs = LogOptions { bytes_max: 300_000, ..LogOptions::default() };
     let stage = Stage::with_logs(HubOptions::default(), &logs);
@@ -144,6 +170,18 @@ async fn when_the_logs_are_full_idle_channels_make_room() {
         }
     }
     assert_eq!(refused, Some(PublishError::LogsFull { max: 300_000 }), "active ones are not given up");
+    stage.hub.inner().tell_all(&stage.hub.inner().known(&channel("c0")).unwrap()).await;
+    let mut open = stage.hub.open(&channel("c"), &stream("s"), None, None).await.expect("an ended one has made room");
+    let mut taken = 0;
+    let end = loop {
+        match open.push(&[b'x'; 4_000]).await {
+            Ok(_) => taken += 4_000,
+            Err(end) => break end,
+        }
+    };
+    assert_eq!(end, OpenEnd::Log);
+    let finished = open.finish(false).await;
+    assert_eq!((finished.finish, finished.bytes), (crate::protocol::RunState::Error, taken));
 }
 
 #[tokio::test(start_paused = true)]

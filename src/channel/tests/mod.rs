@@ -4,6 +4,7 @@ mod ends;
 mod flow;
 mod lives;
 mod resume;
+mod threads;
 
 use std::time::Duration;
 

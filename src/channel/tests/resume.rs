@@ -71,6 +71,33 @@ async fn an_id_that_cannot_be_resumed_gets_everything_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_id_just_published_waits_for_its_tick() {
+    let stage = Stage::new(HubOptions::default());
+    let grow = async || {
+        let text = format!("{}\n\n", "word ".repeat(20_000));
+        stage.publish("c", "s", json!([{"op": "markdown", "text": text}])).await.unwrap()
+    };
+    grow().await;
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(grow().await);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        ids.push(stage.publish("c", "s", json!([{"op": "event", "name": "n"}])).await.unwrap());
+    }
+    let before = stage.metric("rillmark_ticks_total");
+    let mut readers: Vec<_> = ids.iter().map(|id| stage.watch("c", at(*id))).collect();
+    let began = tokio::time::Instant::now();
+    for reader in &mut readers {
+        assert!(matches!(
+            reader.subscription.next().await,
+            Some(Delivery::Subscribed { by: crate::protocol::By::Replay, .. })
+        ));
+    }
+    assert!(stage.metric("rillmark_ticks_total") - before <= 1.0, "one for all of them");
+    assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_name_without_a_log_tells_a_page_of_another_epoch_to_begin_anew() {
     let stage = Stage::new(HubOptions::default());
     let mut reader = stage.watch("c", at(random_epoch().at(7)));
@@ -105,12 +132,12 @@ async fn a_storm_of_joins_shares_a_snapshot() {
         assert!(std::sync::Arc::ptr_eq(first, &tick), "one buffer for all");
     }
     assert_eq!(readers[0].text().await.to_owned(), readers[199].text().await);
-    let made = topic.feed.lock().snapshot.as_ref().unwrap().made;
+    let made = topic.feed.lock().snapshots[0].as_ref().unwrap().made;
     stage.watch("c", From::Beginning).settle().await;
-    assert_ne!(topic.feed.lock().snapshot.as_ref().unwrap().made, made, "after a second another");
+    assert_ne!(topic.feed.lock().snapshots[0].as_ref().unwrap().made, made, "after a second another");
     tokio::time::sleep(Duration::from_secs(2)).await;
     stage.hub.sweep().await;
-    assert!(topic.feed.lock().snapshot.is_none(), "and it is not held for ever");
+    assert!(topic.feed.lock().snapshots[0].is_none(), "and it is not held for ever");
 }
 
 #[tokio::test(start_paused = true)]
