@@ -24,7 +24,10 @@ pub use origin::Origin;
 pub use pages::{Page, Refusal};
 pub use pass::{NotAllowed, Pass, Shown, ShownIn, Subject, TOKEN_COOKIE, TOKEN_PARAMETER};
 pub use request::{Facts, Header, Transport, is_forwarding};
-pub use token::{Action, Grant, NewToken, Pattern, TOKEN_SECRET_BYTES_MIN, TokenError, Tokens, check_token_secret};
+pub use token::{
+    Action, Grant, NewToken, Pattern, PublicKey, PublicKeyError, TOKEN_SECRET_BYTES_MIN, TokenError, Tokens,
+    check_token_secret,
+};
 
 /// Who may call, as the operator set it. `Default` is keyless mode with nothing allowed beyond the service's own origin.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub struct AuthOptions {
     /// Secrets with which subscribers' tokens are signed (`RILLMARK_TOKEN_SECRET`), each of at least 32 bytes; the first
     /// one mints, all verify. Empty: tokens open nothing.
     pub token_secrets: Vec<SecretString>,
+    /// Public keys by which tokens are verified as well (`RILLMARK_TOKEN_PUBLIC_KEYS`).
+    pub token_public_keys: Vec<PublicKey>,
     /// What a token's `aud` must name (`RILLMARK_TOKEN_AUDIENCE`).
     pub token_audience: String,
     /// Origins of pages that may call from a browser (`RILLMARK_ALLOWED_ORIGINS`). Empty allows the service's own only.
@@ -52,6 +57,7 @@ impl Default for AuthOptions {
         Self {
             api_keys: Vec::new(),
             token_secrets: Vec::new(),
+            token_public_keys: Vec::new(),
             token_audience: TOKEN_AUDIENCE.to_owned(),
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -94,12 +100,19 @@ impl fmt::Display for Caller {
 impl Auth {
     /// Takes the operator's settings. Keys that [`check_api_key`] refuses are left out, so check them before.
     pub fn new(options: AuthOptions) -> Self {
-        let AuthOptions { api_keys, token_secrets, token_audience, allowed_origins, trusted_proxies } = options;
-        let tokens = Tokens::new(&token_secrets, &token_audience);
+        let AuthOptions {
+            api_keys,
+            token_secrets,
+            token_public_keys,
+            token_audience,
+            allowed_origins,
+            trusted_proxies,
+        } = options;
+        let tokens = Tokens::new(&token_secrets, &token_audience).with_public_keys(token_public_keys);
         Self { keys: ApiKeys::new(&api_keys), tokens, allowed_origins, trusted_proxies }
     }
 
-    /// Whether the service has neither API keys nor token secrets, so that whoever can connect may call.
+    /// Whether the service has neither API keys nor anything that verifies tokens, so that whoever can connect may call.
     pub fn is_keyless(&self) -> bool {
         self.keys.is_empty() && self.tokens.is_empty()
     }

@@ -17,7 +17,7 @@ pub(super) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
         tracing::warn!(setting = warning.place, "{}", warning.fault);
     }
     let auth = &config.options.auth;
-    let (keys, secrets) = (auth.api_keys.len(), auth.token_secrets.len());
+    let (keys, secrets) = (auth.api_keys.len(), auth.token_secrets.len() + auth.token_public_keys.len());
     if keys == 0 && secrets > 0 {
         tracing::warn!("there is a token secret and no API key: nobody can render, nor publish without a token");
     }

@@ -56,7 +56,7 @@ fn summary(config: &Config) -> String {
     }
     let auth = &config.options.auth;
     let several = |count: usize, one: &str| format!("{count} {one}{}\n", if count == 1 { "" } else { "s" });
-    let (keys, secrets) = (auth.api_keys.len(), auth.token_secrets.len());
+    let (keys, secrets) = (auth.api_keys.len(), auth.token_secrets.len() + auth.token_public_keys.len());
     text.push_str(&match (keys, secrets) {
         (0, 0) => "no API keys and no token secrets: serves this machine only\n".to_owned(),
         (0, _) => {

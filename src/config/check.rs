@@ -6,6 +6,7 @@
 //! **Source:** RFC 6750 §2.1 (what a bearer key is made of), RFC 3986 §3.1 (schemes).
 
 use std::fmt;
+use std::path::Path;
 
 use secrecy::SecretString;
 
@@ -13,11 +14,15 @@ use super::Config;
 use super::setting::shown;
 use super::settings::Origin;
 use super::settings::{Mistake, Settings};
-use crate::auth::{check_api_key, check_token_secret};
+use super::strings::read_file;
+use crate::auth::{PublicKey, check_api_key, check_token_secret};
 use crate::server::Listen;
 
 /// Shortest API key, in bytes: 16 random ones cannot be guessed over a network.
 pub const API_KEY_BYTES_MIN: usize = 16;
+
+/// Longest file with a public key: an RSA key of 8192 bits in PEM is a tenth of it.
+const PUBLIC_KEY_FILE_BYTES_MAX: u64 = 16 * 1024;
 
 /// Schemes that no setting can allow: each can run script or read what is local in some browser.
 const SCHEMES_REFUSED: &[&str] = &["javascript", "vbscript", "data", "blob", "file", "filesystem"];
@@ -100,7 +105,8 @@ fn missing_secrets(settings: &Settings, config: &Config, mistakes: &[Mistake]) -
     let auth = &config.options.auth;
     let wrong = |name: &str| mistakes.iter().any(|mistake| mistake.place == settings.place(name));
     let no_key = auth.api_keys.is_empty() && !wrong("api_keys");
-    let no_secret = auth.token_secrets.is_empty() && !wrong("token_secret");
+    let none = auth.token_secrets.is_empty() && auth.token_public_keys.is_empty();
+    let no_secret = none && !wrong("token_secret") && !wrong("token_public_keys");
     match (no_key, no_secret) {
         (true, true) => Some(
             "an API key and a token secret are needed: set RILLMARK_API_KEYS and RILLMARK_TOKEN_SECRET, each by that name or as a file by that name and _FILE",
@@ -154,6 +160,13 @@ pub(super) fn token_secret(text: &str) -> Result<SecretString, String> {
         format!("a secret (not shown) cannot be used: {fault}: `openssl rand -hex 32` makes a good one")
     })?;
     Ok(secret)
+}
+
+/// A file with a public key for tokens.
+pub(super) fn public_key(path: &str) -> Result<PublicKey, String> {
+    let pem = read_file(Path::new(path), PUBLIC_KEY_FILE_BYTES_MAX);
+    let pem = pem.map_err(|fault| format!("cannot read {}: {fault}", shown(path)))?;
+    pem.parse().map_err(|fault| format!("{} cannot be used: {fault}", shown(path)))
 }
 
 /// What tokens must be made out to.

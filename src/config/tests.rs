@@ -181,6 +181,24 @@ fn secrets_may_come_from_a_file() {
 }
 
 #[test]
+fn public_keys_are_files_and_open_a_service_to_tokens() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/ec-public.pem");
+    let keys = ("RILLMARK_TOKEN_PUBLIC_KEYS", path.to_str().unwrap());
+    let told = variables_mistakes(&[("RILLMARK_LISTEN", "0.0.0.0:8700"), KEY, keys]);
+    if cfg!(feature = "public-keys") {
+        assert_eq!(told, Vec::<String>::new());
+        let config = Sources { variables: &[keys], ..Sources::default() }.read().check().unwrap();
+        assert_eq!(config.options.auth.token_public_keys.len(), 1);
+        let told = variables_mistakes(&[("RILLMARK_TOKEN_PUBLIC_KEYS", "/dev/null")]);
+        assert!(told.len() == 1 && told[0].contains("expected a public key in PEM"), "{told:?}");
+    } else {
+        assert!(told.len() == 1 && told[0].contains("built without the feature `public-keys`"), "{told:?}");
+    }
+    let told = variables_mistakes(&[("RILLMARK_TOKEN_PUBLIC_KEYS", "/nonexistent/key.pem")]);
+    assert!(told[0].contains("cannot read \"/nonexistent/key.pem\""), "{told:?}");
+}
+
+#[test]
 fn secrets_are_never_shown() {
     let good = "a-good-key-of-enough-bytes";
     let bad = ["short-key", "a key with blanks in it", "a-key-with-ünicode-in-it"];

@@ -1,4 +1,5 @@
-//! HS256 for `jsonwebtoken`, and nothing else: whatever a token's header asks for, no other algorithm exists here.
+//! HS256 for `jsonwebtoken`. Without the feature `public-keys` there is nothing else: whatever a token's header asks for,
+//! no other algorithm exists.
 //!
 //! **Source:** RFC 2104 (HMAC), RFC 7518 §3.2 (HS256), RFC 8725 §3.1 (the verifier names the algorithm).
 
@@ -15,6 +16,10 @@ static PROVIDER: CryptoProvider = CryptoProvider {
         Ok(Box::new(hs256))
     },
     verifier_factory: |algorithm, key| {
+        #[cfg(feature = "public-keys")]
+        if key.family() != AlgorithmFamily::Hmac {
+            return (jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.verifier_factory)(algorithm, key);
+        }
         let hs256 = Hs256::new(*algorithm, key.family(), key.try_get_as_bytes()?)?;
         Ok(Box::new(hs256))
     },
@@ -84,11 +89,12 @@ mod tests {
     }
 
     #[test]
-    fn no_other_algorithm_exists() {
+    fn a_secret_is_for_no_other_algorithm() {
         let key = DecodingKey::from_secret(&[7; 32]);
         let public = DecodingKey::from_ed_der(&[7; 32]);
         assert!((PROVIDER.verifier_factory)(&Algorithm::HS256, &key).is_ok());
         assert!((PROVIDER.verifier_factory)(&Algorithm::HS256, &public).is_err());
+        assert!((PROVIDER.verifier_factory)(&Algorithm::RS256, &public).is_err());
         for algorithm in [Algorithm::HS384, Algorithm::HS512, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
             assert!((PROVIDER.verifier_factory)(&algorithm, &key).is_err());
             assert!((PROVIDER.signer_factory)(&algorithm, &EncodingKey::from_secret(&[7; 32])).is_err());

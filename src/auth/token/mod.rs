@@ -1,7 +1,7 @@
 //! Tokens of browsers: JWTs that the backend signs, and what one opens.
 //!
-//! A token is read in this order: its length, its form, the algorithm of its header (HS256 or nothing), its signature by
-//! any of the operator's secrets, then its claims. The signature comes before anything that a claim says, and the caller
+//! A token is read in this order: its length, its form, the algorithm of its header (that of a key there is: HS256 of
+//! secrets, one of three of public keys), its signature by any of the operator's keys of that algorithm, then its claims. The signature comes before anything that a claim says, and the caller
 //! of the service is told the same whatever was wrong; [`TokenError`] is for the log.
 //!
 //! **Invariant:** only a token signed by one of the secrets, made out to the audience, in its time, opens anything
@@ -13,6 +13,7 @@
 mod claims;
 mod hmac;
 mod pattern;
+mod public_key;
 mod secret;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use self::claims::{Audience, Channels, Claims, NumericDate};
 pub use pattern::{PATTERN_BYTES_MAX, Pattern, PatternError};
+pub use public_key::{PublicKey, PublicKeyError};
 pub use secret::{TOKEN_SECRET_BYTES_MIN, TokenSecretError, check_token_secret};
 
 /// The longest token that is read, in bytes: what a request's head can hold of it, with room for some hundred patterns.
@@ -94,7 +96,7 @@ pub struct NewToken {
 /// Why a token opens nothing. For the log: callers are all told the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// There is no secret.
+    /// There is neither a secret nor a public key.
     #[error("no token secret is set")]
     NoSecret,
     /// Longer than [`TOKEN_BYTES_MAX`].
@@ -103,11 +105,11 @@ pub enum TokenError {
     /// Not three parts of base64url with JSON in the first two.
     #[error("the token is malformed")]
     Malformed,
-    /// Another algorithm than HS256, or one that must be understood and is not.
-    #[error("the token is not signed with HS256")]
+    /// An algorithm that no key here is for, or a header that must be understood and is not.
+    #[error("the token is signed by an algorithm that no key here is for")]
     Algorithm,
-    /// No secret made this signature.
-    #[error("the token's signature is by none of the secrets")]
+    /// No key here made this signature.
+    #[error("the token's signature is by none of the keys")]
     Signature,
     /// A claim that is needed is missing, or one has the wrong form.
     #[error("the token's claims are incomplete or malformed")]
@@ -128,7 +130,10 @@ pub enum TokenError {
 
 /// Reads and signs tokens.
 pub struct Tokens {
-    secrets: Vec<(DecodingKey, EncodingKey)>,
+    /// What verifies, each for its own algorithm alone.
+    keys: Vec<PublicKey>,
+    /// The first secret.
+    signs: Option<EncodingKey>,
     audience: String,
 }
 
@@ -137,17 +142,26 @@ impl Tokens {
     /// check them before.
     pub fn new(secrets: &[SecretString], audience: &str) -> Self {
         hmac::install();
-        let keys = |secret: &SecretString| {
-            let secret = secret.expose_secret().as_bytes();
-            (DecodingKey::from_secret(secret), EncodingKey::from_secret(secret))
-        };
         let usable = secrets.iter().filter(|secret| check_token_secret(secret).is_ok());
-        Self { secrets: usable.map(keys).collect(), audience: audience.to_owned() }
+        let usable: Vec<&[u8]> = usable.map(|secret| secret.expose_secret().as_bytes()).collect();
+        let verifies =
+            |secret: &&[u8]| PublicKey { algorithm: Algorithm::HS256, key: DecodingKey::from_secret(secret) };
+        Self {
+            keys: usable.iter().map(verifies).collect(),
+            signs: usable.first().map(|secret| EncodingKey::from_secret(secret)),
+            audience: audience.to_owned(),
+        }
     }
 
-    /// Whether there is no secret, so that no token opens anything.
+    /// Takes public keys as well, which verify and cannot sign.
+    pub fn with_public_keys(mut self, keys: Vec<PublicKey>) -> Self {
+        self.keys.extend(keys);
+        self
+    }
+
+    /// Whether there is neither a secret nor a public key, so that no token opens anything.
     pub fn is_empty(&self) -> bool {
-        self.secrets.is_empty()
+        self.keys.is_empty()
     }
 
     /// Reads a token.
@@ -179,31 +193,28 @@ impl Tokens {
 
     /// The claims of a token whose signature is good. Nothing else of them is checked.
     fn verified(&self, token: &str) -> Result<Claims, TokenError> {
-        // The crate goes by the system's clock and is lenient about missing claims: times and audience are ours.
-        let mut form = Validation::new(Algorithm::HS256);
-        form.required_spec_claims.clear();
-        (form.validate_exp, form.validate_nbf, form.validate_aud) = (false, false, false);
         let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
             ErrorKind::Json(error) if error.is_data() => TokenError::Algorithm,
             _ => TokenError::Malformed,
         })?;
-        if header.alg != Algorithm::HS256 || header.crit.is_some() {
+        if header.crit.is_some() {
             return Err(TokenError::Algorithm);
         }
-        let mut fault = TokenError::NoSecret;
-        for (secret, _) in &self.secrets {
-            match jsonwebtoken::decode::<Claims>(token, secret, &form) {
+        // The crate goes by the system's clock and is lenient about missing claims: times and audience are ours.
+        let mut form = Validation::new(header.alg);
+        form.required_spec_claims.clear();
+        (form.validate_exp, form.validate_nbf, form.validate_aud) = (false, false, false);
+        let mut fault = if self.is_empty() { TokenError::NoSecret } else { TokenError::Algorithm };
+        for PublicKey { key, .. } in self.keys.iter().filter(|key| key.algorithm == header.alg) {
+            match jsonwebtoken::decode::<Claims>(token, key, &form) {
                 Ok(data) => return Ok(data.claims),
                 Err(error) => {
                     fault = match error.kind() {
                         ErrorKind::InvalidSignature => TokenError::Signature,
-                        ErrorKind::Json(error) if error.is_data() => TokenError::Claims,
-                        _ => TokenError::Malformed,
+                        ErrorKind::Json(error) if error.is_data() => return Err(TokenError::Claims),
+                        _ => return Err(TokenError::Malformed),
                     };
                 }
-            }
-            if fault != TokenError::Signature {
-                break;
             }
         }
         Err(fault)
@@ -211,7 +222,7 @@ impl Tokens {
 
     /// Signs a token. None without a secret.
     pub fn sign(&self, new: NewToken) -> Option<String> {
-        let (_, secret) = self.secrets.first()?;
+        let secret = self.signs.as_ref()?;
         let NewToken { subscribe, publish, cancel, subject, expires, until } = new;
         let until = until.map(NumericDate::of);
         let claims = Claims {
@@ -228,9 +239,11 @@ impl Tokens {
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").field("secrets", &self.secrets.len()).field("audience", &self.audience).finish()
+        f.debug_struct("Tokens").field("keys", &self.keys.len()).field("audience", &self.audience).finish()
     }
 }
 
+#[cfg(all(test, feature = "public-keys"))]
+mod public_key_tests;
 #[cfg(test)]
 mod tests;

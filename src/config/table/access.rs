@@ -1,7 +1,7 @@
 //! Settings of who may reach the service, and how.
 
 use super::ACCESS_GROUP;
-use crate::config::check::{api_key, socket_mode, token_audience, token_secret};
+use crate::config::check::{api_key, public_key, socket_mode, token_audience, token_secret};
 use crate::config::setting::{Kind, Preset, Setting, fill};
 
 const LISTENING: &str = "Listening";
@@ -71,6 +71,16 @@ pub(super) const ROWS: &[Setting] = &[
         },
         default: Preset::Text(""),
         doc: "Secrets that subscribers' tokens are signed with (HS256); several, so that they can be rotated: the first one signs new tokens, all are accepted. Other users can read flags and variables: prefer the file.",
+    },
+    Setting {
+        name: "token_public_keys",
+        group: ACCESS_GROUP,
+        kind: Kind::List {
+            expected: "the path of a PEM file with a public key (RSA, P-256 or Ed25519)",
+            set: |c, items| fill(&mut c.options.auth.token_public_keys, items, public_key),
+        },
+        default: Preset::Text(""),
+        doc: "Files of public keys that subscribers' tokens may be verified by, beside the secrets: RS256, ES256 or EdDSA, as the key says. For programs built with the feature `public-keys`.",
     },
     Setting {
         name: "token_audience",
