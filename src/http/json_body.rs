@@ -13,6 +13,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::json_common;
 use super::problem::Problem;
 use super::problem_kinds::Kind;
 use super::render_request::{RenderRequest, refuse, twice};
@@ -24,6 +25,14 @@ use crate::markdown::options::Value;
 /// # Errors
 /// `invalid-json` where it does not parse, `invalid-option` where it says something that is not understood.
 pub(super) fn parse(body: &[u8], base: Options) -> Result<RenderRequest<'_>, Problem> {
+    match json_common::parse(body, &base) {
+        Some(asked) => Ok(asked),
+        None => parse_any(body, base),
+    }
+}
+
+/// The same, whatever shape the body has.
+pub(super) fn parse_any(body: &[u8], base: Options) -> Result<RenderRequest<'_>, Problem> {
     // serde_json judges neither UTF-8 nor control characters in strings that are read as bytes, so both are judged
     // here.
     let text = std::str::from_utf8(body).map_err(|error| {
