@@ -88,7 +88,7 @@ pub(super) async fn admit<B: MessageBody + 'static>(
 /// What a caller is told about its rate.
 pub(super) fn rate_headers(standing: &Standing) -> [(HeaderName, HeaderValue); 2] {
     let value = |text: String| HeaderValue::try_from(text).expect("quoted ASCII names and numbers");
-    [(RATE_LIMIT_POLICY, value(standing.policy.to_string())), (RATE_LIMIT, value(standing.to_string()))]
+    [(RATE_LIMIT_POLICY, value(standing.policy.header())), (RATE_LIMIT, value(standing.header()))]
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! **Source:** RFC 9110 §12.4.2 (weights), §12.5.1 (`Accept`: the most specific range decides), §12.5.3
 //! (`Accept-Encoding`), §12.1 (no obligation to answer 406).
 
-use actix_web::http::header::{self, ContentEncoding, HeaderMap, HeaderName};
+use actix_web::http::header::{self, ContentEncoding, HeaderMap, HeaderName, HeaderValue};
 
 /// The most list items that are looked at: browsers send ten, and the header is bounded by the head anyway.
 const ITEMS_MAX: usize = 64;
@@ -15,6 +15,17 @@ const ITEMS_MAX: usize = 64;
 ///
 /// Offers are `type/subtype` in lower case.
 pub(super) fn media(headers: &HeaderMap, offers: &[&str]) -> usize {
+    let mut values = headers.get_all(header::ACCEPT).map(HeaderValue::as_bytes);
+    // What clients mostly send: nothing, anything, or the one form they want.
+    match (values.next(), values.next()) {
+        (None | Some(b"*/*"), None) => return 0,
+        (Some(only), None) => {
+            if let Some(at) = offers.iter().position(|offer| offer.as_bytes() == only) {
+                return at;
+            }
+        }
+        _ => {}
+    }
     let ranges: Vec<(String, u16)> = items(headers, header::ACCEPT);
     let mut best = (0, 0);
     if !ranges.is_empty() {
@@ -108,7 +119,6 @@ fn parse_weight(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::http::header::HeaderValue;
 
     const OFFERS: &[&str] = &["application/json", "text/html"];
 

@@ -24,7 +24,7 @@ impl RequestId {
 
     /// A new id: a UUID of version 7, so ids sort by time.
     pub fn make() -> Self {
-        Self(Uuid::now_v7().hyphenated().to_string())
+        Self(Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned())
     }
 
     fn parse(given: &[u8]) -> Option<Self> {

@@ -29,6 +29,10 @@ impl Bare {
     /// Finds it at the end of `bytes`. It has no other headers than these, which no answer of ours is content with.
     pub(super) fn find(bytes: &[u8]) -> Option<Self> {
         const BYTES_MAX: usize = 256;
+        // Most of what is written ends in a body.
+        if !bytes.ends_with(b"\r\n\r\n") {
+            return None;
+        }
         let tail = bytes.len().saturating_sub(BYTES_MAX);
         let at = tail + memchr::memmem::rfind(&bytes[tail..], b"HTTP/1.")?;
         let head = str::from_utf8(&bytes[at..]).ok()?.strip_suffix("\r\n\r\n")?;
