@@ -1,16 +1,23 @@
 //! The one way to the parser: options, events, and references that resolve by our own rules.
 //!
 //! Almost every document is parsed once and its events pass through as they are. Only where its link references could
-//! reach one of the bounds of [`references`](super::references) is it parsed again with its definitions hidden from the
-//! parser, so that each reference is asked for and the answer is ours.
+//! reach one of the bounds of [`references`](super::references) are they judged as they go by; and only where one of
+//! those decides in a way that may change more than its own reference is the source parsed again, with its definitions
+//! hidden from the parser, so that each reference is asked for and the answer is ours.
 //!
 //! **Invariant:** the parser's own limit on link expansion never decides (`references_do_not_depend_on_distant_text`);
-//! where no bound is near, both ways give the same events (`hidden_definitions_change_no_event`).
+//! all three ways give the same events (`watched_events_are_the_bounded_ones`, `hidden_definitions_change_no_event`).
 
 use super::Options;
-use super::references::{self, Definitions, Resolver};
-use pulldown_cmark::{CowStr, Event, LinkType, OffsetIter, Options as Flags, Parser, Tag};
+use super::references::{BOUNDS, Bounds, Definitions, Gaps, Resolver, Run, Watch};
+use pulldown_cmark::{CowStr, Event, LinkType, OffsetIter, Options as Flags, Parser, Tag, TagEnd};
+use std::cell::OnceCell;
+use std::mem;
 use std::ops::Range;
+
+/// Inline events that are held back to be judged together; of more, it is not known what the bounds make. Twice the
+/// memory that the parser itself takes for so many is a few megabytes.
+const RUN_EVENTS_MAX: usize = 16_384;
 
 /// What is switched on in the parser. Nothing that writes attributes, raw URLs or raw HTML ever is.
 pub(super) fn parser_options(options: &Options) -> Flags {
@@ -26,15 +33,21 @@ pub(super) fn parser_options(options: &Options) -> Flags {
 
 /// A parsed source.
 pub(super) struct Document<'a> {
-    inner: Inner<'a>,
+    source: &'a str,
+    flags: Flags,
+    bounds: Bounds,
+    /// Gone when its events were taken.
+    parser: Option<Parser<'a>>,
+    /// References could reach a bound.
+    near: bool,
+    /// What the events borrow from once the source was parsed again.
+    hidden: OnceCell<Hidden>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
-enum Inner<'a> {
-    /// No reference can reach a bound.
-    Plain(Option<Parser<'a>>),
-    /// The source with its definitions hidden, and what they define.
-    Bounded { hidden: String, definitions: Definitions, flags: Flags },
+/// A source with its definitions hidden, and what they define.
+struct Hidden {
+    source: String,
+    definitions: Definitions,
 }
 
 /// A link reference definition as the parser found it.
@@ -52,7 +65,7 @@ impl<'a> Document<'a> {
     /// What the source defines, the first definition of each label, in the order in which they stand. `None` where a
     /// bound of references is near.
     pub(super) fn definitions(&self) -> Option<Vec<Definition>> {
-        let Inner::Plain(Some(parser)) = &self.inner else { return None };
+        let parser = self.parser.as_ref().filter(|_| !self.near)?;
         let found = parser.reference_definitions().iter().map(|(label, found)| Definition {
             label: label.to_owned(),
             url: found.dest.to_string(),
@@ -68,34 +81,27 @@ impl<'a> Document<'a> {
     pub(super) fn new(source: &'a str, options: &Options) -> Self {
         let flags = parser_options(options);
         let parser = Parser::new_ext(source, flags);
-        let found = parser.reference_definitions();
-        if references::cannot_reach_a_bound(source, found) {
-            return Self { inner: Inner::Plain(Some(parser)) };
-        }
-        let definitions = Definitions::new(found);
-        // Not two parses in memory at once.
-        drop(parser);
-        Self::bounded(source, definitions, flags)
-    }
-
-    fn bounded(source: &str, definitions: Definitions, flags: Flags) -> Self {
-        let hidden = references::hide(source, flags);
-        Self { inner: Inner::Bounded { hidden, definitions, flags } }
+        let near = !BOUNDS.are_far(source, parser.reference_definitions());
+        Self { source, flags, bounds: BOUNDS, parser: Some(parser), near, hidden: OnceCell::new() }
     }
 
     /// The events, once, with their places in the source.
     pub(super) fn events(&mut self) -> Events<'_> {
-        match &mut self.inner {
-            Inner::Plain(parser) => match parser.take() {
-                Some(parser) => Events::Plain(parser.into_offset_iter()),
-                None => Events::None,
-            },
-            Inner::Bounded { hidden, definitions, flags } => {
-                let resolver = Resolver::new(definitions);
-                let parser = Parser::new_with_broken_link_callback(hidden, *flags, Some(resolver));
-                Events::Bounded(Box::new((parser.into_offset_iter(), definitions)))
-            }
+        let Some(parser) = self.parser.take() else { return Events::None };
+        if !self.near {
+            return Events::Plain(parser.into_offset_iter());
         }
+        let watch = Watch::new(self.source, parser.reference_definitions(), self.bounds);
+        Events::Watched(Box::new(Watched {
+            document: self,
+            events: parser.into_offset_iter(),
+            watch,
+            gaps: Gaps::default(),
+            paragraph: None,
+            run: Vec::new(),
+            next: 0,
+            given: 0,
+        }))
     }
 }
 
@@ -104,10 +110,28 @@ impl<'a> Document<'a> {
 pub(super) enum Events<'s> {
     /// The parser's own.
     Plain(OffsetIter<'s>),
-    /// The parser's, with the targets of references filled in.
+    /// The parser's, judged before they are given.
+    Watched(Box<Watched<'s>>),
+    /// Those of a parse by the bounds, with the targets of references filled in.
     Bounded(Box<(OffsetIter<'s, Resolver<'s>>, &'s Definitions)>),
     /// They were taken before.
     None,
+}
+
+/// Events that are held back until their references are judged.
+pub(super) struct Watched<'s> {
+    document: &'s Document<'s>,
+    events: OffsetIter<'s>,
+    watch: Watch<'s>,
+    gaps: Gaps,
+    /// Where the paragraph starts whose text comes next.
+    paragraph: Option<usize>,
+    /// What was judged, with the block's event behind it.
+    run: Run<'s>,
+    /// Which of it is given next.
+    next: usize,
+    /// How many events were given.
+    given: usize,
 }
 
 impl<'s> Iterator for Events<'s> {
@@ -121,9 +145,86 @@ impl<'s> Iterator for Events<'s> {
                 let (event, range) = bounded.0.next()?;
                 Some((fill_in(event, bounded.1), range))
             }
+            Self::Watched(watched) => match watched.next() {
+                Some(next) => next,
+                None => {
+                    self.parse_by_the_bounds();
+                    self.next()
+                }
+            },
             Self::None => None,
         }
     }
+}
+
+impl<'s> Events<'s> {
+    /// Parses the source again, and goes on behind the event that was given last.
+    #[cold]
+    fn parse_by_the_bounds(&mut self) {
+        let Self::Watched(watched) = mem::replace(self, Self::None) else { return };
+        let Watched { document, events, mut gaps, given, .. } = *watched;
+        let definitions = Definitions::new(events.reference_definitions(), &document.bounds);
+        // This also drops the parser: not two parses in memory at once.
+        events.for_each(|(event, range)| gaps.see(&event, &range));
+        let source = gaps.hide(document.source, document.flags.contains(Flags::ENABLE_FOOTNOTES));
+        let hidden = document.hidden.get_or_init(|| Hidden { source, definitions });
+        let resolver = Resolver::new(&hidden.definitions, document.bounds);
+        let parser = Parser::new_with_broken_link_callback(&hidden.source, document.flags, Some(resolver));
+        let mut events = parser.into_offset_iter();
+        for _ in 0..given {
+            events.next();
+        }
+        *self = Self::Bounded(Box::new((events, &hidden.definitions)));
+    }
+}
+
+impl<'s> Watched<'s> {
+    /// The next event, or that there is none; `None` if that takes a parse by the bounds.
+    fn next(&mut self) -> Option<Option<(Event<'s>, Range<usize>)>> {
+        if self.next == self.run.len() {
+            self.run.clear();
+            self.next = 0;
+            self.read_run()?;
+        }
+        let Some(item) = self.run.get_mut(self.next) else { return Some(None) };
+        self.next += 1;
+        self.given += 1;
+        Some(Some(mem::replace(item, (Event::SoftBreak, 0..0))))
+    }
+
+    /// Reads on to the end of a block's text, and judges it.
+    fn read_run(&mut self) -> Option<()> {
+        let block = loop {
+            let Some((event, range)) = self.events.next() else { break None };
+            self.gaps.see(&event, &range);
+            if is_block(&event) {
+                break Some((event, range));
+            }
+            self.run.push((event, range));
+            if self.run.len() > RUN_EVENTS_MAX {
+                return None;
+            }
+        };
+        self.watch.judge(&mut self.run, self.paragraph, self.events.reference_definitions())?;
+        self.paragraph =
+            block.as_ref().filter(|block| block.0 == Event::Start(Tag::Paragraph)).map(|block| block.1.start);
+        self.run.extend(block);
+        Some(())
+    }
+}
+
+/// Whether the inlines before an event and those behind it are apart.
+fn is_block(event: &Event<'_>) -> bool {
+    match event {
+        Event::Start(tag) => !is_inline(tag.to_end()),
+        Event::End(tag) => !is_inline(*tag),
+        Event::Rule | Event::Html(_) => true,
+        _ => false,
+    }
+}
+
+fn is_inline(tag: TagEnd) -> bool {
+    matches!(tag, TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link | TagEnd::Image)
 }
 
 /// Gives a link or an image that a reference made its URL and title.
@@ -175,6 +276,10 @@ mod tests {
         "[a] ",
         "[b][] ",
         "[x][a] ",
+        "[b] ",
+        "[x ",
+        "](/i) ",
+        "]",
         "![a] ",
         "[\\]] ",
         "[É SS] ",
@@ -218,15 +323,68 @@ mod tests {
             on in any::<bool>(),
         ) {
             let source = pieces.concat();
-            let options = Options { footnotes: on, alerts: on, math: on, task_lists: on, ..Options::default() };
-            let flags = parser_options(&options);
+            let options = all(on);
             let mut plain = Document::new(&source, &options);
-            let parser = Parser::new_ext(&source, flags);
-            let mut bounded = Document::bounded(&source, Definitions::new(parser.reference_definitions()), flags);
-            prop_assert!(matches!(plain.inner, Inner::Plain(_)));
+            prop_assert!(!plain.near);
             let plain: Vec<_> = plain.events().collect();
-            let bounded: Vec<_> = bounded.events().collect();
+            let bounded = bounded(&source, &options, BOUNDS);
             prop_assert_eq!(plain, bounded);
+        }
+
+        #[test]
+        fn watched_events_are_the_bounded_ones(
+            pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..30),
+            on in any::<bool>(),
+            definition_bytes in 5..20_usize,
+            definitions in 0..4_usize,
+            expansion_free in 0..12_usize,
+            expansion_ratio in 0..2_usize,
+        ) {
+            let source = pieces.concat();
+            let options = all(on);
+            let bounds = Bounds { definition_bytes, definitions, expansion_free, expansion_ratio };
+            for source in [source.as_str(), &format!("[a]: /u\n[b]: /v 't'\n\n{source}")] {
+                let mut watched = near(source, &options, bounds);
+                let watched: Vec<_> = watched.events().collect();
+                prop_assert_eq!(watched, bounded(source, &options, bounds));
+            }
+        }
+    }
+
+    fn all(on: bool) -> Options {
+        Options { footnotes: on, alerts: on, math: on, task_lists: on, ..Options::default() }
+    }
+
+    /// A document whose references are judged.
+    fn near<'a>(source: &'a str, options: &Options, bounds: Bounds) -> Document<'a> {
+        Document { bounds, near: true, ..Document::new(source, options) }
+    }
+
+    /// The events of a parse by the bounds.
+    fn bounded(source: &str, options: &Options, bounds: Bounds) -> Vec<(Event<'static>, Range<usize>)> {
+        let mut document = near(source, options, bounds);
+        let mut events = document.events();
+        events.parse_by_the_bounds();
+        events.map(|(event, range)| (event.into_static(), range)).collect()
+    }
+
+    #[test]
+    fn a_reference_that_stands_alone_is_text_without_another_parse() {
+        let bounds = Bounds { definitions: 1, ..BOUNDS };
+        for (source, again) in [
+            ("[a]: /u\n[b]: /v\n\n[b]\n\nx [b] *y [b]* [a] [b]\n", false),
+            ("[a]: /u\n[b]: /v\n\n[x [b]\n", true),
+            ("[a]: /u\n[b]: /v\n\n[x [b] y](/i)\n", true),
+            ("[a]: /u\n[b]: /v\n\n[x](/i) [b] ![y][a] [b]\n", false),
+            ("[a]: /u\n[b]: /v\n\n[b][]\n", true),
+            ("[a]: /u\n[*b*]: /v\n\n[*b*]\n", true),
+            ("[a]: /u\n[b]: /v\n\n- [b]\n", true),
+            ("[a]: /u\n[b]: /v\n\n# [a]\n", false),
+        ] {
+            let mut document = near(source, &all(false), bounds);
+            let events: Vec<_> = document.events().collect();
+            assert_eq!(events, bounded(source, &all(false), bounds), "{source:?}");
+            assert_eq!(document.hidden.get().is_some(), again, "{source:?}");
         }
     }
 }
