@@ -37,7 +37,19 @@ const fn table(attribute: bool) -> [u8; 256] {
 /// Appends text of the source as the content of an element.
 #[inline]
 pub(super) fn text(out: &mut String, text: &str) {
-    if is_plain(text.as_bytes()) { out.push_str(text) } else { through_table(out, text, &TEXT) }
+    if is_plain(text.as_bytes()) { out.push_str(text) } else { with_markup(out, text) }
+}
+
+/// The same for text of which some is markup.
+fn with_markup(out: &mut String, text: &str) {
+    let mut from = 0;
+    while let Some(found) = next_markup(&text.as_bytes()[from..]) {
+        let at = from + found;
+        out.push_str(&text[from..at]);
+        out.push_str(SPELLINGS[usize::from(TEXT[usize::from(text.as_bytes()[at])])]);
+        from = at + 1;
+    }
+    out.push_str(&text[from..]);
 }
 
 /// Appends text that came out of an entity: controls may be in it.
@@ -72,14 +84,41 @@ fn is_plain(text: &[u8]) -> bool {
     }
     match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
         (Some(first), Some(last)) => !holds_markup(first) && !holds_markup(last),
-        _ => !text.iter().any(|byte| matches!(byte, b'&' | b'<' | b'>')),
+        _ => !text.iter().any(|byte| is_markup(*byte)),
     }
 }
 
-/// Whether one of the bytes is `&`, `<` or `>`. Without a branch, so it is compiled to one comparison of vectors.
+/// Without a branch for each byte, so it is compiled to one comparison of vectors.
 #[inline]
 fn holds_markup<const N: usize>(bytes: &[u8; N]) -> bool {
-    bytes.iter().fold(false, |found, byte| found | (*byte == b'&') | (*byte == b'<') | (*byte == b'>'))
+    bytes.iter().fold(false, |found, byte| found | is_markup(*byte))
+}
+
+#[inline]
+fn is_markup(byte: u8) -> bool {
+    (byte == b'&') | (byte == b'<') | (byte == b'>')
+}
+
+/// Where the first byte of markup stands, by eight bytes at a look.
+#[inline]
+fn next_markup(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let mut at = 0;
+    while let Some(word) = text[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        // One taken from a byte that is zero borrows from its high bit. The lowest bit found is right; bits above it may
+        // be borrowed from.
+        let zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
+        // `<` and `>` differ in the second bit.
+        let angles = (word | (ONES * 2)) ^ (ONES * u64::from(b'>'));
+        let found = (zero(angles) | zero(word ^ (ONES * u64::from(b'&')))) & HIGHS;
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    text[at..].iter().position(|byte| is_markup(*byte)).map(|found| at + found)
 }
 
 /// Bytes that stand in a URL as they are; the others are percent-encoded, but `&` and `'`.
@@ -157,6 +196,23 @@ mod tests {
             assert_eq!(written(|o| decoded(o, sample)), as_text);
             assert_eq!(written(|o| href(o, sample)), as_url);
             assert_eq!(written(|o| attribute(o, sample)), as_title);
+        }
+    }
+
+    #[test]
+    fn markup_is_found_at_every_place() {
+        for length in 0..40 {
+            for at in 0..length {
+                for markup in [b'&', b'<', b'>'] {
+                    for filler in [b'a', b'=', b'\'', 0x80, 0xBC, 0xFF] {
+                        let mut text = vec![filler; length];
+                        assert_eq!(next_markup(&text), None);
+                        text[at..].fill(markup);
+                        assert_eq!(next_markup(&text), Some(at), "{text:?}");
+                        assert!(!is_plain(&text));
+                    }
+                }
+            }
         }
     }
 

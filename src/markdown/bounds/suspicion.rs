@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** where this sees nothing, the scan finds nothing (`what_is_not_suspect_never_trips`).
 
-use super::table::Table;
+use super::table::{Table, delimited};
 use super::{COLUMNS_MAX, MARKERS_MAX, MISSING_CELLS_FREE};
 use memchr::{memchr, memrchr};
 
@@ -15,12 +15,37 @@ const _: () = assert!(MARKERS_MAX >= 2 * BLOCK && COLUMNS_MAX / 4 >= 2 * BLOCK);
 /// Whether `bytes` hold a head of a line that is long enough to trip, or a table that lacks enough cells.
 pub(super) fn is_suspect(bytes: &[u8]) -> bool {
     // A footnote's label may stand between markers, and hold anything.
-    memchr(b'^', bytes).is_some() || holds_long_head(bytes) || lacks_cells(bytes)
+    memchr(b'^', bytes).is_some() || holds_long_head(bytes) || (may_lack_cells(bytes) && lacks_cells(bytes))
 }
 
 /// Whether a whole block has neither letters nor anything else from `@` upwards: markers and white space have none.
 fn holds_long_head(bytes: &[u8]) -> bool {
     bytes.chunks_exact(BLOCK).any(|block| block.iter().fold(0, |all, &byte| all | byte) & 0xc0 == 0)
+}
+
+/// Whether the tables would lack more cells than any document may if every cell of every row were missing, and every
+/// table went on to the next empty line.
+fn may_lack_cells(bytes: &[u8]) -> bool {
+    // Columns of the tables that may be open, all together, and cells.
+    let (mut columns, mut cells, mut line) = (0, 0, 0);
+    while line < bytes.len() {
+        if columns == 0 {
+            let Some(pipe) = memchr(b'|', &bytes[line..]) else { return false };
+            line += memrchr(b'\n', &bytes[line..line + pipe]).map_or(0, |feed| feed + 1);
+        }
+        let Some(length) = memchr(b'\n', &bytes[line..]) else { return false };
+        if length == 0 {
+            columns = 0;
+        } else {
+            columns += delimited(&bytes[line..line + length]);
+            cells += columns;
+        }
+        if cells > MISSING_CELLS_FREE {
+            return true;
+        }
+        line += length + 1;
+    }
+    false
 }
 
 /// Whether the tables lack more cells than any document may, wherever they stand.

@@ -51,6 +51,12 @@ impl Table {
     }
 }
 
+/// Columns that a line delimits, whatever stands before it; 0 if it is no delimiter row.
+pub(super) fn delimited(line: &[u8]) -> usize {
+    let start = line.iter().position(|b| !matches!(b, b' ' | b'\t' | b'>')).unwrap_or(line.len());
+    delimiter_columns(&line[start..]).unwrap_or(0)
+}
+
 /// Columns of a delimiter row, or `None` if it is none.
 fn delimiter_columns(row: &[u8]) -> Option<usize> {
     let mut columns = 0;

@@ -16,7 +16,7 @@ pub(super) struct HeadingId {
 }
 
 impl<'e> Writer<'_, 'e> {
-    pub(super) fn start(&mut self, tag: Tag<'e>, at: usize) {
+    pub(super) fn start(&mut self, tag: &mut Tag<'e>, at: usize) {
         if !self.plain_text {
             self.line_begins = !is_inline(tag.to_end());
         }
@@ -26,21 +26,23 @@ impl<'e> Writer<'_, 'e> {
             Tag::Emphasis => self.open_inline(&el::EM),
             Tag::Strong => self.open_inline(&el::STRONG),
             Tag::Strikethrough => self.open_inline(&el::DEL),
-            Tag::Link { link_type, dest_url, title, .. } => self.start_link(link_type, &dest_url, &title),
-            Tag::Image { dest_url, title, .. } => self.start_image(&dest_url, title),
-            Tag::CodeBlock(kind) => self.start_code_block(&kind),
-            Tag::Heading { level, .. } => self.start_heading(level, at),
-            Tag::List(start) => self.start_list(start),
-            Tag::BlockQuote(kind) => self.start_quote(kind),
+            Tag::Link { link_type, dest_url, title, .. } => self.start_link(*link_type, dest_url, title),
+            Tag::Image { dest_url, title, .. } => {
+                self.start_image(dest_url, std::mem::replace(title, CowStr::Borrowed("")))
+            }
+            Tag::CodeBlock(kind) => self.start_code_block(kind),
+            Tag::Heading { level, .. } => self.start_heading(*level, at),
+            Tag::List(start) => self.start_list(*start),
+            Tag::BlockQuote(kind) => self.start_quote(*kind),
             Tag::TableCell => self.start_cell(),
             Tag::TableRow => self.start_row(),
             Tag::TableHead => self.start_head(),
-            Tag::Table(alignments) => self.start_table(alignments),
+            Tag::Table(alignments) => self.start_table(std::mem::take(alignments)),
             Tag::HtmlBlock => {
                 self.html_block_feeds = 0;
                 self.open_block(&el::P);
             }
-            Tag::FootnoteDefinition(label) => self.start_footnote(&label),
+            Tag::FootnoteDefinition(label) => self.start_footnote(label),
             // Their options are never set.
             Tag::DefinitionList
             | Tag::DefinitionListTitle

@@ -173,31 +173,34 @@ impl<'o, 'e> Writer<'o, 'e> {
         }
     }
 
-    fn run(&mut self, events: impl Iterator<Item = (Event<'e>, Range<usize>)>) {
-        for (event, range) in events {
+    fn run(&mut self, mut events: impl Iterator<Item = (Event<'e>, Range<usize>)>) {
+        loop {
+            // Looked at where the parser has put it: to move an event costs about as much as to write it.
+            let mut next = events.next();
+            let Some((event, range)) = &mut next else { return };
             self.event(event, range);
         }
     }
 
     #[inline(always)]
-    fn event(&mut self, event: Event<'e>, range: Range<usize>) {
-        if self.gathering && self.gathered(&event, &range) {
+    fn event(&mut self, event: &mut Event<'e>, range: &Range<usize>) {
+        if self.gathering && self.gathered(event, range) {
             return;
         }
         match event {
-            Event::Text(text) => self.text(&text, &range),
+            Event::Text(text) => self.text(text, range),
             Event::Start(tag) => self.start(tag, range.start),
-            Event::End(tag) => self.end(tag),
+            Event::End(tag) => self.end(*tag),
             Event::SoftBreak => self.soft_break(),
-            Event::Code(text) => self.code(&text),
-            Event::InlineHtml(text) => self.inline_html(&text),
-            Event::Html(text) => self.html_block_line(&text),
+            Event::Code(text) => self.code(text),
+            Event::InlineHtml(text) => self.inline_html(text),
+            Event::Html(text) => self.html_block_line(text),
             Event::HardBreak => self.hard_break(),
             Event::Rule => self.rule(),
-            Event::TaskListMarker(checked) => self.checkbox(checked),
-            Event::InlineMath(text) => self.math("math math-inline", &text, range.start),
-            Event::DisplayMath(text) => self.math("math math-display", &text, range.start),
-            Event::FootnoteReference(label) => self.footnote_reference(&label),
+            Event::TaskListMarker(checked) => self.checkbox(*checked),
+            Event::InlineMath(text) => self.math("math math-inline", text, range.start),
+            Event::DisplayMath(text) => self.math("math math-display", text, range.start),
+            Event::FootnoteReference(label) => self.footnote_reference(label),
         }
     }
 
