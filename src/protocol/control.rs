@@ -25,11 +25,11 @@ pub enum By {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Control {
-    /// The subscription stands; what comes next continues from `id`.
+    /// The subscription stands.
     Subscribed {
         /// The channel.
         channel: ChannelName,
-        /// The id up to which what follows brings the page at once.
+        /// Of a replay the id that it continues from, of a snapshot the id that it leads to.
         id: Position,
         /// Whether that is a replay or a snapshot.
         by: By,

@@ -113,7 +113,7 @@ impl Frame {
         if let Some(channel) = channel {
             write_channel(out, channel);
         }
-        json::display(out, format_args!("\"stream\":\"{}\",\"ops\":[", self.stream));
+        json::parts(out, ["\"stream\":\"", self.stream.as_str(), "\",\"ops\":["]);
         for (i, op) in self.ops.iter().enumerate() {
             if i > 0 {
                 out.push(b',');
@@ -122,7 +122,7 @@ impl Frame {
         }
         out.push(b']');
         if let Some(state) = self.state {
-            json::display(out, format_args!(",\"state\":\"{}\"", state.as_str()));
+            json::parts(out, [",\"state\":\"", state.as_str(), "\""]);
         }
         if let Some(reason) = reset {
             json::raw(out, ",\"reset\":true");
@@ -148,15 +148,15 @@ pub(super) const OPENING: &str = "{\"type\":\"stream\",";
 
 /// Appends the member that tells the channel, for connections that watch several.
 pub(super) fn write_channel(out: &mut Vec<u8>, channel: &ChannelName) {
-    json::display(out, format_args!("\"channel\":\"{channel}\","));
+    json::parts(out, ["\"channel\":\"", channel.as_str(), "\","]);
 }
 
 /// Appends `{"op":…,"target":…`, without the closing brace.
 fn open_op(out: &mut Vec<u8>, stream: &StreamName, name: &str, op: &DomOp) {
-    json::display(out, format_args!("{{\"op\":\"{name}\",\"target\":"));
+    json::parts(out, ["{\"op\":\"", name, "\",\"target\":"]);
     match op.target() {
         Some(target) => json::value(out, target.as_str()),
-        None => json::display(out, format_args!("\"[dj-stream='{stream}']\"")),
+        None => json::parts(out, ["\"[dj-stream='", stream.as_str(), "']\""]),
     }
 }
 
@@ -170,7 +170,7 @@ fn write_op(out: &mut Vec<u8>, stream: &StreamName, op: &DomOp) {
         DomOp::Text { text, mode, .. } => {
             member(out, "text", text);
             if let Some(mode) = mode {
-                json::display(out, format_args!(",\"mode\":\"{}\"", mode_name(*mode)));
+                json::parts(out, [",\"mode\":\"", mode_name(*mode), "\""]);
             }
         }
         DomOp::Html { html, .. } => member(out, "html", html),
@@ -182,7 +182,7 @@ fn write_op(out: &mut Vec<u8>, stream: &StreamName, op: &DomOp) {
         DomOp::Done { cancelled: true, .. } => json::raw(out, ",\"cancelled\":true"),
         DomOp::Event { name, detail, .. } => {
             member(out, "name", name);
-            json::display(out, format_args!(",\"detail\":{}", detail.as_json()));
+            json::parts(out, [",\"detail\":", detail.as_json()]);
         }
         DomOp::Start { .. } | DomOp::Delete { .. } | DomOp::Done { .. } => {}
     }
@@ -190,7 +190,7 @@ fn write_op(out: &mut Vec<u8>, stream: &StreamName, op: &DomOp) {
 }
 
 fn member(out: &mut Vec<u8>, name: &str, text: &str) {
-    json::display(out, format_args!(",\"{name}\":"));
+    json::parts(out, [",\"", name, "\":"]);
     json::value(out, text);
 }
 

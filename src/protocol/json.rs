@@ -14,6 +14,11 @@ pub(super) fn raw(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// Appends all of `parts` as they are: cheaper than a format, and there is one of these for each op.
+pub(super) fn parts<const N: usize>(out: &mut Vec<u8>, parts: [&str; N]) {
+    parts.into_iter().for_each(|part| raw(out, part));
+}
+
 /// Appends what `arguments` say, as it is.
 pub(super) fn display(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
     out.write_fmt(arguments).expect("a vector takes every byte");

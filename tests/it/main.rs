@@ -80,6 +80,8 @@ mod twin;
 mod uds;
 /// The wire's vectors.
 mod vectors;
+/// Pages that watch a hub, each in its own way.
+mod watchers;
 /// A client that writes every byte itself.
 mod wire;
 /// What leaves the renderer, seen as a browser sees it.

@@ -32,6 +32,12 @@ fn rows<'a>(document: &'a str, head: &str) -> Vec<Vec<&'a str>> {
 }
 
 #[test]
+fn the_description_of_subscribers_has_this_version() {
+    let version = concat!("\n  version: ", env!("CARGO_PKG_VERSION"), "\n");
+    assert!(read("openapi/asyncapi.yaml").contains(version), "asyncapi.yaml does not say{version}");
+}
+
+#[test]
 fn the_table_of_close_codes_is_the_codes_own() {
     let document = document();
     let wanted: Vec<Vec<String>> = CLOSES
