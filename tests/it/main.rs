@@ -75,6 +75,7 @@ mod streams;
 /// The house law: who uses whom, how files open, how long things are.
 mod tidy;
 /// The product against its naive twin.
+mod tokens;
 mod twin;
 /// Unix sockets.
 mod uds;
