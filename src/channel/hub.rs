@@ -46,6 +46,8 @@ pub(super) struct Inner {
     pub(super) schedule: Mutex<Schedule<Topic>>,
     /// Topics that hold a snapshot.
     pub(super) snapped: Mutex<Vec<Arc<Topic>>>,
+    /// Topics whose timer went with its runtime: a worker that has crashed.
+    pub(super) orphans: Mutex<Vec<Arc<Topic>>>,
     /// Ticks that parse much: as many at a time as there are cores, since each may hold much memory.
     pub(super) ticks: Arc<Semaphore>,
     /// What brings one page up to date: half as many, so that who joins does not hold up who watches.
@@ -103,6 +105,7 @@ impl Hub {
             metrics,
             schedule: Mutex::default(),
             snapped: Mutex::default(),
+            orphans: Mutex::default(),
             ticks: Arc::new(Semaphore::new(cores)),
             joins: Arc::new(Semaphore::new(cores.div_ceil(2))),
             left: Notify::new(),

@@ -57,6 +57,9 @@ impl Hub {
     /// Ends runs that nobody has fed for long, and gives up channels that have been idle for long.
     pub async fn sweep(&self) {
         let hub = self.inner();
+        for topic in std::mem::take(&mut *hub.orphans.lock()) {
+            topic.poke(hub);
+        }
         hub.drop_old_snapshots();
         hub.end_unfed_runs().await;
         hub.give_up_idle().await;

@@ -11,7 +11,7 @@ use super::document::PageDocument;
 use super::hub::Hub;
 use super::topic::{Live, Scene, Topic};
 use super::view::View;
-use crate::oplog::StreamFold;
+use crate::oplog::{Body as _, StreamFold};
 use crate::protocol::{ChannelName, DomOp, Kind, Position, RunState, StreamName};
 
 /// A channel.
@@ -56,7 +56,7 @@ pub struct StreamSummary {
     pub state: RunState,
     /// What its run is made of; none before the first content.
     pub kind: Option<Kind>,
-    /// What is kept of it, in bytes.
+    /// Of a markdown run its source, of others what is kept for those who come later; in bytes.
     pub bytes: u64,
 }
 
@@ -96,13 +96,8 @@ impl Hub {
         // While nobody may write, so that all of it is of one id.
         topic.flush(hub).await;
         let streams = |_: &Arc<Topic>, _: &_, scene: &mut Scene| {
-            let summary = |stream: &StreamFold<PageDocument>| StreamSummary {
-                state: stream.state(),
-                kind: stream.kind(),
-                bytes: stream.bytes() as u64,
-            };
             let view = scene.view.as_ref()?;
-            Some(view.streams().map(|(name, stream)| (name.clone(), summary(stream))).collect())
+            Some(view.streams().map(|(name, stream)| (name.clone(), summary_of(stream))).collect())
         };
         let streams = topic.look(hub, streams).await??;
         let feed = topic.feed.lock();
@@ -129,6 +124,13 @@ fn life_of(live: &Live) -> ChannelLife {
         false if live.ledger.active() > 0 => ChannelLife::Active,
         false => ChannelLife::Idle,
     }
+}
+
+fn summary_of(stream: &StreamFold<PageDocument>) -> StreamSummary {
+    let source =
+        stream.document().filter(|_| stream.kind() == Some(Kind::Markdown)).map(|document| document.body.source());
+    let bytes = source.map_or(stream.bytes(), str::len) as u64;
+    StreamSummary { state: stream.state(), kind: stream.kind(), bytes }
 }
 
 fn state_of(view: &View, id: Position, name: &StreamName) -> Option<StreamState> {

@@ -7,7 +7,7 @@
 //! someone who joins or leaves needs (`ticks_keep_their_distance_and_the_first_is_at_once`).
 //!
 //! **Invariant:** no entry is left without a tick, and no timer without an entry
-//! (`a_timer_is_there_only_while_something_waits`).
+//! (`a_timer_is_there_only_while_something_waits`, `a_timer_that_dies_with_its_worker_is_made_up_for`).
 
 use std::sync::Arc;
 
@@ -189,11 +189,12 @@ impl Timer {
     }
 }
 
-/// Also where the task is dropped with its runtime: the next publish then begins another.
+/// Where the task is dropped with its runtime, the next sweep sees to what is pending.
 impl Drop for Timer {
     fn drop(&mut self) {
         if !self.over {
             self.topic.feed.lock().timer = false;
+            self.hub.orphans.lock().push(Arc::clone(&self.topic));
         }
         self.hub.metrics.tasks().dec();
     }

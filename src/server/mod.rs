@@ -132,6 +132,7 @@ impl Server {
         let (all, per_address) = (server.connections_max, server.connections_per_address_max);
         let slots = Slots::new(all, per_address, auth.trusted_proxies.clone(), metrics.clone());
         hub.policy = http.policy.clone();
+        hub.come_back_spread = http.streams.come_back_spread;
         let channels = Hub::new(hub.clone(), &oplog, metrics.streams().clone());
         let (auth, limits) = (Auth::new(auth), Limits::new(&limits));
         let http = Http::new(&http, auth, limits, channels.clone(), &hub, metrics.clone(), readiness.clone());

@@ -70,6 +70,61 @@ async fn a_timer_is_there_only_while_something_waits() {
     assert_eq!(tasks(), 0.0);
 }
 
+#[test]
+fn a_timer_that_dies_with_its_worker_is_made_up_for() {
+    let stage = Stage::new(HubOptions { tick: Duration::from_secs(60), ..HubOptions::default() });
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let worker = runtime();
+    worker.block_on(async {
+        stage.say("c", "a").await;
+        stage.say("c", "b").await;
+    });
+    drop(worker);
+    assert_eq!(stage.metric("rillmark_channel_tasks"), 0.0);
+    runtime().block_on(async {
+        let mut reader = stage.watch("c", From::Beginning);
+        assert_eq!(reader.text().await, "a", "nobody sees to the second");
+        stage.hub.sweep().await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(reader.text().await, "ab");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_is_counted() {
+    let stage = Stage::new(HubOptions::default());
+    let mut reader = stage.watch("c", From::Beginning);
+    reader.settle().await;
+    stage.say("c", "a").await;
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    let ops = json!([{"op": "event", "name": "n"}, {"op": "text", "text": "b", "mode": "append"}, {"op": "done"}]);
+    stage.publish("c", "s", ops).await.unwrap();
+    assert_eq!(reader.text().await, "ab");
+    for (line, expected) in [
+        ("rillmark_ops_published_total{kind=\"text\"}", 2.0),
+        ("rillmark_ops_published_total{kind=\"done\"}", 1.0),
+        ("rillmark_ops_published_total", 4.0),
+        ("rillmark_entries_total", 2.0),
+        ("rillmark_ticks_total", 2.0),
+        ("rillmark_subscribers{transport=\"sse\"}", 1.0),
+        ("rillmark_runs_active", 0.0),
+        ("rillmark_publish_to_socket_seconds_count", 2.0),
+        // The first waited for its reader, who slept.
+        ("rillmark_publish_to_socket_seconds_bucket{le=\"0.025\"}", 1.0),
+        ("rillmark_resyncs_total", 0.0),
+    ] {
+        assert_eq!(stage.metric(line), expected, "{line}");
+    }
+    let load = stage.hub.load();
+    assert!(load.log_bytes > 0 && load.kept_bytes > 0);
+    assert_eq!(stage.metric("rillmark_log_bytes"), (load.log_bytes + load.kept_bytes) as f64);
+    let state = stage.hub.channel_state(&channel("c")).await.unwrap();
+    assert_eq!((state.subscribers, state.state), (1, ChannelLife::Idle));
+    stage.publish("c", "m", json!([{"op": "markdown", "text": "# é"}])).await.unwrap();
+    let state = stage.hub.channel_state(&channel("c")).await.unwrap();
+    assert_eq!(state.streams[&stream("m")].bytes, 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_batch_with_a_key_counts_once() {
     let stage = Stage::new(HubOptions::default());

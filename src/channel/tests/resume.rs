@@ -73,28 +73,25 @@ async fn an_id_that_cannot_be_resumed_gets_everything_anew() {
 #[tokio::test(start_paused = true)]
 async fn an_id_just_published_waits_for_its_tick() {
     let stage = Stage::new(HubOptions::default());
-    let grow = async || {
-        let text = format!("{}\n\n", "word ".repeat(20_000));
-        stage.publish("c", "s", json!([{"op": "markdown", "text": text}])).await.unwrap()
-    };
-    grow().await;
-    let mut ids = Vec::new();
-    for _ in 0..20 {
-        ids.push(grow().await);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        ids.push(stage.publish("c", "s", json!([{"op": "event", "name": "n"}])).await.unwrap());
-    }
+    // One block, so that each frame costs as much as all of it.
+    let grow = async |text: String| stage.publish("c", "s", json!([{"op": "markdown", "text": text}])).await.unwrap();
+    grow("word ".repeat(40_000)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let before = stage.metric("rillmark_ticks_total");
-    let mut readers: Vec<_> = ids.iter().map(|id| stage.watch("c", at(*id))).collect();
-    let began = tokio::time::Instant::now();
-    for reader in &mut readers {
-        assert!(matches!(
-            reader.subscription.next().await,
-            Some(Delivery::Subscribed { by: crate::protocol::By::Replay, .. })
-        ));
+    let mut readers = Vec::new();
+    for _ in 0..20 {
+        let id = grow("more ".to_owned()).await;
+        readers.push(stage.watch("c", at(id)));
+        for reader in &mut readers {
+            drop(tokio::time::timeout(Duration::from_millis(1), reader.take()).await);
+        }
     }
-    assert!(stage.metric("rillmark_ticks_total") - before <= 1.0, "one for all of them");
-    assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
+    let ticks = stage.metric("rillmark_ticks_total") - before;
+    assert!((1.0..=6.0).contains(&ticks), "{ticks} ticks in 210 ms");
+    for reader in &mut readers {
+        reader.settle().await;
+        assert_eq!((reader.page.told[0].as_str(), reader.page.resets), ("Replay", 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +160,7 @@ async fn a_reader_that_never_pulls_costs_nothing_and_ends_with_the_right_page() 
     let mut slow = stage.watch("c", From::Beginning);
     slow.settle().await;
     let mut text = String::new();
-    for n in 0..600 {
+    for n in 0..250 {
         let piece = format!("{n:x>20000},");
         stage.say("c", &piece).await;
         text += &piece;
