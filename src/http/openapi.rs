@@ -8,10 +8,12 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi as _;
 
+use super::door::Need;
 use super::problem::{PROBLEM_TYPE, Problem, ProblemBody};
 use super::problem_kinds::{KINDS, Kind};
 use super::publish;
-use super::routes::{ROUTES, RouteSpec};
+use super::routes::{NEEDS, ROUTES, RouteSpec};
+use crate::auth::{TOKEN_COOKIE, TOKEN_PARAMETER};
 use crate::channel::run_options::FIXED;
 use crate::markdown::options::{Kind as OptionKind, OPTIONS, OptionSpec};
 
@@ -109,16 +111,50 @@ fn document() -> Value {
     document["servers"] = json!([{"url": ".", "description": "Where this document was found"}]);
     document["security"] = json!([{"apiKey": []}, {}]);
     let components = &mut document["components"];
-    components["securitySchemes"] = json!({"apiKey": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "One of the service's API keys. A service without keys answers local callers without one.",
-    }});
+    components["securitySchemes"] = security_schemes();
     components["schemas"]["RenderOptions"] = options_schema();
     components["schemas"]["RenderRequest"]["additionalProperties"] = json!(false);
     components["responses"] = problem_responses();
     complete_operations(&mut document);
     document
+}
+
+/// What callers may show.
+fn security_schemes() -> Value {
+    let token =
+        "A JWT (HS256) that a backend has signed, whose claim `rillmark` lists what it allows on which channels";
+    json!({
+        "apiKey": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "One of the service's API keys. A service without keys and token secrets answers local \
+                callers without one.",
+        },
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": format!("{token}.")},
+        "tokenInUrl": {
+            "type": "apiKey",
+            "in": "query",
+            "name": TOKEN_PARAMETER,
+            "description": format!("{token}. It must expire within 60 s."),
+        },
+        "tokenCookie": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": TOKEN_COOKIE,
+            "description": format!("{token}. To subscribe only."),
+        },
+    })
+}
+
+/// What is to be shown for `need`; nothing in keyless mode.
+fn security_of(need: Need) -> Value {
+    match need {
+        Need::Manage => json!([{"apiKey": []}, {}]),
+        Need::Publish | Need::Cancel => json!([{"apiKey": []}, {"token": []}, {"tokenInUrl": []}, {}]),
+        Need::Subscribe | Need::Socket => {
+            json!([{"apiKey": []}, {"token": []}, {"tokenInUrl": []}, {"tokenCookie": []}, {}])
+        }
+    }
 }
 
 /// One property for each row of the table.
@@ -201,7 +237,11 @@ fn complete_operations(document: &mut Value) {
     let paths = document["paths"].as_object_mut().expect("there are paths");
     for (path, item) in paths {
         let spec = ROUTES.iter().find(|spec| spec.path == path).expect("each documented path is a route");
+        let needs = NEEDS.iter().find(|(of, _)| of == path).map_or(&[][..], |(_, needs)| *needs);
         for (method, operation) in item.as_object_mut().expect("a path item") {
+            if let Some((_, need)) = needs.iter().find(|(of, _)| of.eq_ignore_ascii_case(method)) {
+                operation["security"] = security_of(*need);
+            }
             let responses = operation["responses"].as_object_mut().expect("there are responses");
             for kind in kinds_of(spec).filter(|kind| may_refuse(method, *kind)) {
                 let status = kind.row().status;

@@ -121,6 +121,13 @@ const STREAM_NEEDS: Needs =
     &[("GET", Need::Manage), ("HEAD", Need::Manage), ("POST", Need::Publish), ("DELETE", Need::Cancel)];
 const CHANNEL_NEEDS: Needs = &[("GET", Need::Manage), ("HEAD", Need::Manage), ("DELETE", Need::Manage)];
 
+/// What paths of channels ask of who calls them, for the API document.
+pub(super) const NEEDS: &[(&str, Needs)] = &[
+    ("/channels/{channel}/ops", OPS_NEEDS),
+    ("/channels/{channel}/streams/{stream}", STREAM_NEEDS),
+    ("/channels/{channel}", CHANNEL_NEEDS),
+];
+
 /// All paths. `DELETE` of a stream is public in any case. `/` also takes `POST` where it offers a live render.
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec { path: "/render", allow: "POST, OPTIONS", surface: Surface::Internal, problems: RENDERING },

@@ -144,6 +144,10 @@ async fn where_a_token_stands_decides_what_it_opens() {
     assert_eq!(by_query(&format!("{short}&token={short}")), 401, "twice is not once");
     assert_eq!(ask(tcp, &format!("{CANCEL}?token={short}"), "wrong", &[]).status, 401, "the header decides");
     assert_eq!(ask(tcp, &format!("{CANCEL}?token=wrong"), &lasting, &[]).status, 200, "the header decides");
+    let markdown = [("Host", "md.example"), ("Content-Type", "text/markdown")];
+    let reply = |query: &str| tcp.ask(&format!("POST /channels/chat-42/streams/reply?{query}"), &markdown, "Hi");
+    assert_eq!(reply(&format!("tail=escape&token={short}")).status, 200, "it is no option of the renderer");
+    assert_eq!(reply(&format!("token={lasting}")).status, 401);
     let cookie = format!("__Host-rillmark={short}");
     let from_own_page = [("Cookie", cookie.as_str()), ("Origin", "https://md.example")];
     for request in [OPS, CANCEL] {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::prefer;
 use super::refuse_key;
+use crate::auth::TOKEN_PARAMETER;
 use crate::http::media_type;
 use crate::http::problem::Problem;
 use crate::http::render_request::refuse;
@@ -51,7 +52,8 @@ impl ReplyRequest {
         };
         media_type::refuse_codings(request.headers())?;
         refuse_key(request.headers())?;
-        let query = StreamQuery::parse(request.query_string(), &["format", "epoch"])?;
+        // A token in the URL was read before.
+        let query = StreamQuery::parse(request.query_string(), &["format", "epoch", TOKEN_PARAMETER])?;
         let format = query.named("format").map(format_of).transpose()?;
         let form = match (framing, format) {
             (Some(framing), format) => Form::Provider(framing, format),
