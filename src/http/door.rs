@@ -10,8 +10,6 @@
 //!
 //! **Source:** RFC 6750 §3 (`WWW-Authenticate`), RFC 6455 §10.2 (`Origin` of a WebSocket), Fetch §3.2 (CORS).
 
-#![allow(dead_code, reason = "until the routes of channels are served")]
-
 use std::time::SystemTime;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
@@ -79,11 +77,6 @@ impl Visitor {
     /// `unauthorized` where nothing was shown, which happens on routes of [`Need::Socket`] only.
     pub(super) fn pass(&self) -> Result<&Pass, Problem> {
         self.pass.as_ref().ok_or_else(|| Unauthorized.into())
-    }
-
-    /// The client's address, by the rules of the operator's proxies.
-    pub(super) fn address(&self) -> Option<ClientAddress> {
-        self.address
     }
 
     /// What a token opens that came in a message. Wrong ones count against the address.

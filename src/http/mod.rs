@@ -37,8 +37,12 @@ mod render_request;
 mod render_stream;
 mod request_id;
 mod routes;
+mod source;
+mod sse;
 mod stream_options;
 mod stream_query;
+mod subscribe;
+mod ws;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +70,7 @@ use pages::FrontPage;
 use publish::Publishing;
 use render::Renderer;
 use render_stream::StreamRenderer;
+use subscribe::Subscribing;
 
 /// What the operator decides about HTTP.
 #[derive(Clone, Debug)]
@@ -115,6 +120,7 @@ pub struct Http {
     renderer: Renderer,
     stream_renderer: StreamRenderer,
     publishing: Publishing,
+    subscribing: Subscribing,
     demo: bool,
 }
 
@@ -133,8 +139,12 @@ impl Http {
         let renderer = Renderer::new(options, Arc::clone(&limits), metrics.clone());
         let shared = (Arc::clone(&limits), metrics.clone(), readiness.clone());
         let stream_renderer = StreamRenderer::new(options, channels, renderer.budget(), shared);
-        let publishing = Publishing::new(options, channels, hub, renderer.budget());
-        Self { auth, limits, metrics, readiness, renderer, stream_renderer, publishing, demo: options.demo }
+        let publishing = Publishing::new(options, channels, hub.clone(), renderer.budget());
+        let doors = (Arc::clone(&auth), Arc::clone(&limits));
+        let told = (metrics.clone(), readiness.clone());
+        let subscribing = Subscribing::new(hub, doors, told, options.streams.clone(), channels);
+        let demo = options.demo;
+        Self { auth, limits, metrics, readiness, renderer, stream_renderer, publishing, subscribing, demo }
     }
 
     /// Adds the routes of `surface` to an application. `alone`: there are no internal listeners.
@@ -151,6 +161,7 @@ impl Http {
         app.app_data(web::Data::new(self.renderer.clone()));
         app.app_data(web::Data::new(self.stream_renderer.clone()));
         app.app_data(web::Data::new(self.publishing.clone()));
+        app.app_data(web::Data::new(self.subscribing.clone()));
         app.app_data(web::Data::new(self.front_page(whole)));
     }
 

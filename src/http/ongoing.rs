@@ -67,9 +67,10 @@ impl Ongoing {
         self.visit.sent(bytes);
     }
 
-    /// The last byte has left.
+    /// The last byte has left: the feed is given up, although the connection may still take its time to close.
     pub fn completed(&mut self) {
         self.visit.completed();
+        self.feed = Box::new(Over);
     }
 }
 
@@ -79,12 +80,20 @@ impl fmt::Debug for Ongoing {
     }
 }
 
+/// A feed that has nothing more.
+struct Over;
+
+impl Feed for Over {
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        Poll::Ready(None)
+    }
+}
+
 /// A feed on its way from the handler to the frame, among the answer's extensions.
 struct Handed(Box<dyn Feed>);
 
 /// The answer whose body `feed` gives, from its first byte: no coding is added on the way, so a feed of HTTP/1.1 gives
 /// chunks.
-#[allow(dead_code, reason = "its callers follow")]
 pub(super) fn endless(answer: HttpResponse, feed: impl Feed + 'static) -> HttpResponse {
     let mut answer = answer.set_body(Endless).map_into_boxed_body();
     answer.extensions_mut().insert(Handed(Box::new(feed)));
@@ -97,7 +106,6 @@ pub(super) fn take_feed(answer: &mut HttpResponse) -> Option<Box<dyn Feed>> {
 }
 
 /// A body of no known length, of which the dispatcher never gets a byte.
-#[allow(dead_code, reason = "its callers follow")]
 struct Endless;
 
 impl MessageBody for Endless {

@@ -36,6 +36,10 @@ pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
         super::publish::cancel,
         super::publish::channel,
         super::publish::end,
+        super::sse::of_channel,
+        super::ws::of_channel,
+        super::sse::of_several,
+        super::ws::of_several,
         super::health::healthz,
         super::health::readyz,
         super::health::metrics,
@@ -58,6 +62,7 @@ pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     tags(
         (name = "render", description = "Markdown to safe HTML."),
         (name = "publish", description = "Ops and replies into channels, and what has become of them."),
+        (name = "subscribe", description = "What is published to a channel reaches all who watch it."),
         (name = "operations", description = "What orchestrators, monitoring and people ask."),
     )
 )]

@@ -16,7 +16,7 @@ use super::frame::frame;
 use super::guard::{admit, screen};
 use super::problem::Problem;
 use super::problem_kinds::Kind;
-use super::{Http, docs, health, pages, problem_pages, publish, render, render_stream};
+use super::{Http, docs, health, pages, problem_pages, publish, render, render_stream, sse, ws};
 use crate::auth::Auth;
 use crate::limits::Limits;
 
@@ -44,6 +44,12 @@ pub struct RouteSpec {
 
 const GET: &str = "GET, HEAD, OPTIONS";
 
+/// Of answers without an end there is no head alone.
+const GET_ALONE: &str = "GET, OPTIONS";
+
+const SUBSCRIBE: Needs = &[("GET", Need::Subscribe)];
+const SOCKET: Needs = &[("GET", Need::Socket)];
+
 const fn open(path: &'static str, problems: &'static [Kind]) -> RouteSpec {
     RouteSpec { path, allow: GET, surface: Surface::Public, problems }
 }
@@ -51,6 +57,20 @@ const fn open(path: &'static str, problems: &'static [Kind]) -> RouteSpec {
 const fn internal(path: &'static str) -> RouteSpec {
     RouteSpec { path, allow: GET, surface: Surface::Internal, problems: &[] }
 }
+
+const fn subscribed(path: &'static str) -> RouteSpec {
+    RouteSpec { path, allow: GET_ALONE, surface: Surface::Public, problems: SUBSCRIBING }
+}
+
+/// What subscribing may refuse.
+const SUBSCRIBING: &[Kind] = &[
+    Kind::InvalidName,
+    Kind::InvalidOption,
+    Kind::Unauthorized,
+    Kind::RateLimited,
+    Kind::TooManyConnections,
+    Kind::Draining,
+];
 
 /// What reading and rendering a body may refuse.
 const RENDERING: &[Kind] = &[
@@ -145,6 +165,10 @@ pub const ROUTES: &[RouteSpec] = &[
         problems: PUBLISHING,
     },
     RouteSpec { path: "/channels/{channel}", allow: CHANNEL, surface: Surface::Internal, problems: MANAGING },
+    subscribed("/channels/{channel}/sse"),
+    subscribed("/channels/{channel}/ws"),
+    subscribed("/sse"),
+    subscribed("/ws"),
     open("/healthz", &[]),
     open("/readyz", &[Kind::Draining]),
     internal("/metrics"),
@@ -178,6 +202,10 @@ pub(super) fn configure(app: &mut web::ServiceConfig, http: &Http, surface: Surf
         let stream = guarded("/channels/{channel}/streams/{stream}", PUBLIC_STREAM, STREAM_NEEDS);
         app.service(stream.route(web::delete().to(publish::cancel)));
     }
+    app.service(guarded("/channels/{channel}/sse", GET_ALONE, SUBSCRIBE).route(web::get().to(sse::of_channel)));
+    app.service(guarded("/channels/{channel}/ws", GET_ALONE, SOCKET).route(web::get().to(ws::of_channel)));
+    app.service(guarded("/sse", GET_ALONE, SUBSCRIBE).route(web::get().to(sse::of_several)));
+    app.service(guarded("/ws", GET_ALONE, SOCKET).route(web::get().to(ws::of_several)));
     app.service(get("/healthz", health::healthz));
     app.service(get("/readyz", health::readyz));
     app.service(get("/assets/{file}", pages::asset));

@@ -42,9 +42,9 @@ use crate::telemetry::Metrics;
 /// before they read anything are the ones that need it.
 const LINGER: Duration = Duration::from_secs(2);
 /// How many write timeouts a client has to take [`DRIP_BYTES_MIN`].
-const DRIP_WINDOWS: u32 = 6;
+pub(super) const DRIP_WINDOWS: u32 = 6;
 /// What a client must take within that time: about 1 KiB/s by default, slower than any line in use.
-const DRIP_BYTES_MIN: usize = 64 * 1024;
+pub(super) const DRIP_BYTES_MIN: usize = 64 * 1024;
 
 /// How long a connection may take for what.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@
 //! and the dispatcher over it ends. From then on the courier alone reads and writes:
 //!
 //! ```text
-//!           ┌─ nothing taken for `write`: cut off
+//!           ┌─ too little taken for too long: cut off
 //!  open ────┤─ the client closes its half or resets: gone
 //!           └─ the feed's last byte is written ──▶ closing (our half is closed; what still comes is thrown away)
 //!                                                   └─ the client closes too, or LINGER is over
@@ -13,8 +13,13 @@
 //! The feed is asked for more only when little is left to write, so a reader that takes nothing costs the few bytes that
 //! it was about to be sent, and those are shared with the others (CWE-770).
 //!
-//! **Invariant:** a reader that takes nothing is cut off in time, one that drips too
-//! (`a_subscriber_that_never_reads_is_cut_off`, `a_subscriber_that_drips_is_cut_off`); while it takes nothing the feed is
+//! A TCP client that takes nothing for the write timeout is ended by the kernel (`TCP_USER_TIMEOUT`), which sees every
+//! byte. We see only that there is room again, which a slow reader may not make for long: so here the same is asked as of
+//! all connections, [`DRIP_BYTES_MIN`] within [`DRIP_WINDOWS`] times that.
+//!
+//! **Invariant:** a reader that takes nothing is cut off, one that drips too, one that is only slow is not
+//! (`a_subscriber_that_never_reads_is_cut_off`, `a_subscriber_that_drips_is_cut_off`,
+//! `a_subscriber_that_stops_now_and_then_is_kept`); while it takes nothing the feed is
 //! not asked (`a_feed_is_asked_only_when_there_is_room`).
 //! **Source:** RFC 9112 §9.6 (closing in stages).
 
@@ -29,16 +34,13 @@ use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::connection::{DRIP_BYTES_MIN, DRIP_WINDOWS};
 use super::open::Open;
 use super::slots::Slot;
 use crate::http::Ongoing;
 
 /// How long the client has to close its half after we have closed ours.
 const LINGER: Duration = Duration::from_secs(2);
-/// How many write timeouts a client has to take [`DRIP_BYTES_MIN`].
-const DRIP_WINDOWS: u32 = 6;
-/// What a client must take within that time: about 1 KiB/s by default, slower than any line in use.
-const DRIP_BYTES_MIN: usize = 64 * 1024;
 /// The feed is asked for more while less than this is left to write.
 const AHEAD_BYTES: usize = 16 * 1024;
 /// And while fewer pieces than this are.
@@ -72,14 +74,10 @@ enum State {
     Closing,
 }
 
-/// The time that a client has, and what it did with it.
+/// The time that a client has, and what it took in it.
 #[derive(Debug)]
 struct Stall {
     sleep: Pin<Box<Sleep>>,
-    /// When something was taken last.
-    last: Instant,
-    /// Taken since then.
-    since: Instant,
     taken: usize,
 }
 
@@ -88,7 +86,7 @@ struct Stall {
 struct Over;
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Courier<T> {
-    /// `write`: how long a client may take nothing.
+    /// `write`: how long a client may take nothing, as far as we see it.
     pub(super) fn new(io: T, ongoing: Box<Ongoing>, write: Duration, slot: Slot, open: Open) -> Self {
         let (out, state) = (VecDeque::new(), State::Open);
         Self { io, ongoing, out, state, timer: None, write, _slot: slot, _open: open }
@@ -157,7 +155,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Courier<T> {
         self.ongoing.sent(bytes);
         if let Some(stall) = &mut self.timer {
             stall.taken += bytes;
-            stall.last = Instant::now();
         }
         while let Some(first) = self.out.front_mut() {
             if bytes < first.len() {
@@ -172,13 +169,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Courier<T> {
         }
     }
 
-    /// The client takes nothing at the moment. Ready when that has been so for too long, or it took too little.
+    /// The client takes nothing at the moment. Ready when it took too little for too long.
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<Over> {
-        let write = self.write;
-        let stall = self.timer.get_or_insert_with(|| Box::new(Stall::new(write)));
+        let window = self.write * DRIP_WINDOWS;
+        let stall = self.timer.get_or_insert_with(|| Box::new(Stall::new(window)));
         while stall.sleep.as_mut().poll(cx).is_ready() {
-            let Some(next) = stall.next(Instant::now(), write) else { return Poll::Ready(Over) };
-            stall.sleep.as_mut().reset(next);
+            if stall.taken < DRIP_BYTES_MIN {
+                return Poll::Ready(Over);
+            }
+            stall.taken = 0;
+            stall.sleep.as_mut().reset(Instant::now() + window);
         }
         Poll::Pending
     }
@@ -204,22 +204,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Courier<T> {
 
 impl Stall {
     fn new(time: Duration) -> Self {
-        let now = Instant::now();
-        Self { sleep: Box::pin(tokio::time::sleep_until(now + time)), last: now, since: now, taken: 0 }
-    }
-
-    /// When to look again. `None`: nothing was taken for the write timeout, or too little in [`DRIP_WINDOWS`] of them.
-    fn next(&mut self, now: Instant, write: Duration) -> Option<Instant> {
-        if now >= self.last + write {
-            return None;
-        }
-        if now >= self.since + write * DRIP_WINDOWS {
-            if self.taken < DRIP_BYTES_MIN {
-                return None;
-            }
-            (self.since, self.taken) = (now, 0);
-        }
-        Some((self.last + write).min(self.since + write * DRIP_WINDOWS))
+        Self { sleep: Box::pin(tokio::time::sleep(time)), taken: 0 }
     }
 }
 

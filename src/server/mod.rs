@@ -26,7 +26,7 @@ use std::time::Duration;
 use actix_server::ServerHandle;
 use futures_util::future::try_join_all;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::auth::{Auth, AuthOptions};
 use crate::channel::{Hub, HubOptions};
@@ -197,10 +197,12 @@ impl Server {
                 () = tokio::time::sleep(delay) => {}
             }
             // No publish is taken from here on; what was taken is told, and then that there is nothing more.
-            hub.drain(deadline.saturating_duration_since(Instant::now())).await;
+            // Who does not take it must not hold up the rest.
+            let left = deadline.saturating_duration_since(Instant::now());
+            hub.drain(left * 3 / 5).await;
             readiness.end();
             // The workers' own count knows nothing of answers that go on.
-            opened.none().await;
+            let _ = timeout(left / 5, opened.none()).await;
             for handle in &handles {
                 // The stop is under way when the call returns; the future is only about its end.
                 drop(handle.stop(true));

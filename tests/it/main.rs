@@ -18,6 +18,8 @@ mod cli;
 mod commonmark;
 /// Sources for tests that compare.
 mod corpus;
+/// Delivery from end to end: cuts, slow readers, stops.
+mod delivery;
 /// Streams for djust's own client.
 mod djust;
 /// A page that follows a growing document holds its view.
@@ -70,8 +72,12 @@ mod shutdown;
 mod slow;
 /// The examples of the specifications.
 mod spec;
+/// Subscribing over Server-Sent Events.
+mod sse;
 /// Channels: every way to an id makes the same page.
 mod streams;
+/// Subscribers and publishers of a test.
+mod subscriber;
 /// The house law: who uses whom, how files open, how long things are.
 mod tidy;
 /// The product against its naive twin.
@@ -87,3 +93,5 @@ mod watchers;
 mod wire;
 /// What leaves the renderer, seen as a browser sees it.
 mod writer;
+/// Subscribing and publishing over WebSockets.
+mod ws;

@@ -279,7 +279,7 @@ async fn a_token_of_a_message_opens_as_one_of_a_header_does() {
     let auth = Auth::new(options);
     let limits = Limits::new(&LimitsOptions { subscribe_rate: 1, burst_seconds: 2, ..Default::default() });
     let visitor = Visitor { pass: None, address: None };
-    assert!(visitor.pass().is_err() && visitor.address().is_none());
+    assert!(visitor.pass().is_err() && visitor.address.is_none());
     let pass = visitor.bring(&auth, &limits, &token(Some("u7"))).unwrap();
     assert!(pass.demand(Action::Subscribe, "chat-1").is_ok() && pass.demand(Action::Subscribe, "chat-2").is_err());
     let kinds: Vec<Kind> = (0..3).map(|_| visitor.bring(&auth, &limits, "wrong").unwrap_err().kind()).collect();

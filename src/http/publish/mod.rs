@@ -112,7 +112,7 @@ fn count(ops: usize) -> u32 {
 }
 
 /// The channel that a path names, after percent-decoding.
-fn channel_of(request: &HttpRequest) -> Result<ChannelName, Problem> {
+pub(super) fn channel_of(request: &HttpRequest) -> Result<ChannelName, Problem> {
     Ok(ChannelName::parse(&part(request, "channel"))?)
 }
 

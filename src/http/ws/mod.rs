@@ -1,0 +1,167 @@
+//! WebSockets: `GET /channels/{channel}/ws`, `GET /ws`.
+//!
+//! The handshake is the library's; everything after it is ours, since the connection's bytes come to the
+//! [`Socket`](socket::Socket) as they are: so it can judge a length before it keeps anything, wait with reading, and
+//! write frames that all subscribers share.
+//!
+//! **Invariant:** what a client sent with its handshake, too early, is heard like the rest
+//! (`what_comes_with_the_handshake_is_heard`).
+//! **Source:** `openapi/protocol.md`, "WebSocket"; RFC 6455 §4.2 (handshake).
+
+mod counter;
+mod desk;
+mod input;
+mod output;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_http::ws::HandshakeError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use futures_util::Stream as _;
+
+use super::context::RequestContext;
+use super::door::Visitor;
+use super::ongoing::{Feed, endless};
+use super::problem::Problem;
+use super::problem_kinds::Kind;
+use super::publish::channel_of;
+use super::subscribe::{Asked, Subscribing};
+
+use counter::Counter;
+pub(super) use socket::Manner;
+use socket::{Only, Socket};
+
+/// The one subprotocol, for clients that want to name it.
+const SUBPROTOCOL: &str = "rillmark.v1";
+/// What may come with the handshake: less than the dispatcher reads ahead, so that all of it is here.
+const EARLY_BYTES_MAX: usize = 16 * 1024;
+
+/// Watch one channel, and publish, over a WebSocket.
+#[utoipa::path(
+    get, path = "/channels/{channel}/ws", tag = "subscribe", operation_id = "openChannelSocket",
+    summary = "Open a WebSocket on a channel",
+    description = "Text messages in JSON, both ways: frames and controls out, publishes and cancels in. A socket that \
+        comes without a token brings one in its first message. See the protocol.",
+    params(
+        ("channel" = String, Path, description = "The channel's name", example = "chat-42"),
+        ("last_event_id" = Option<String>, Query, description = "The id that the page has; what it missed follows"),
+        ("from" = Option<String>, Query, description = "`now`: without history, but for documents being written"),
+        ("token" = Option<String>, Query, description = "A token that expires within a minute"),
+    ),
+    responses((status = 101, description = "A WebSocket")),
+)]
+pub(super) async fn of_channel(
+    request: HttpRequest,
+    payload: web::Payload,
+    visitor: web::ReqData<Visitor>,
+    context: web::ReqData<RequestContext>,
+    subscribing: web::Data<Subscribing>,
+) -> Result<HttpResponse, Problem> {
+    let channel = channel_of(&request)?;
+    let asked = Asked::read(&request, subscribing.options.channels_per_connection_max)?;
+    let only = Only { channel, from: Some(asked.start()) };
+    open(&request, payload, (visitor.into_inner(), context.into_inner()), subscribing.into_inner(), Some(only))
+}
+
+/// Watch several channels, and publish, over a WebSocket.
+#[utoipa::path(
+    get, path = "/ws", tag = "subscribe", operation_id = "openSocket",
+    summary = "Open a WebSocket",
+    description = "As on one channel, but it watches what `subscribe` messages name, and every frame has the member \
+        `channel`.",
+    params(("token" = Option<String>, Query, description = "A token that expires within a minute")),
+    responses((status = 101, description = "A WebSocket")),
+)]
+pub(super) async fn of_several(
+    request: HttpRequest,
+    payload: web::Payload,
+    visitor: web::ReqData<Visitor>,
+    context: web::ReqData<RequestContext>,
+    subscribing: web::Data<Subscribing>,
+) -> Result<HttpResponse, Problem> {
+    open(&request, payload, (visitor.into_inner(), context.into_inner()), subscribing.into_inner(), None)
+}
+
+fn open(
+    request: &HttpRequest,
+    payload: web::Payload,
+    (visitor, context): (Visitor, RequestContext),
+    subscribing: Arc<Subscribing>,
+    only: Option<Only>,
+) -> Result<HttpResponse, Problem> {
+    let mut answer = actix_http::ws::handshake(request.head()).map_err(refuse)?.finish();
+    if names_subprotocol(request) {
+        let name = HeaderValue::from_static(SUBPROTOCOL);
+        answer.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+    }
+    let (manner, metrics) = (Arc::clone(&subscribing.manner), subscribing.metrics.clone());
+    let counter = Counter::new(subscribing, visitor, context.id)?;
+    let socket = Socket::new(counter, manner, metrics, only);
+    Ok(endless(answer.map_into_boxed_body().into(), Opening { early: Some(payload), socket }))
+}
+
+/// Whether the client offers our subprotocol, among others or alone.
+fn names_subprotocol(request: &HttpRequest) -> bool {
+    let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|offer| offer.to_str().ok());
+    offers.flat_map(|offer| offer.split(',')).any(|name| name.trim() == SUBPROTOCOL)
+}
+
+/// Says what a handshake lacks.
+fn refuse(error: HandshakeError) -> Problem {
+    let problem = Problem::new(Kind::InvalidHeader, format!("this path takes WebSockets: {error}"));
+    match error {
+        HandshakeError::NoWebsocketUpgrade | HandshakeError::NoConnectionUpgrade => problem
+            .with_status(StatusCode::UPGRADE_REQUIRED)
+            .header(header::UPGRADE, HeaderValue::from_static("websocket")),
+        HandshakeError::NoVersionHeader | HandshakeError::UnsupportedVersion => problem
+            .with_status(StatusCode::UPGRADE_REQUIRED)
+            .header(header::UPGRADE, HeaderValue::from_static("websocket"))
+            .header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+        HandshakeError::GetMethodRequired | HandshakeError::BadWebsocketKey => problem,
+    }
+}
+
+/// A socket whose client may have sent something with its handshake.
+struct Opening {
+    early: Option<web::Payload>,
+    socket: Socket<Counter>,
+}
+
+impl Opening {
+    /// Hears what was read with the handshake. More than a client can have a reason to send is heard no further.
+    fn hear_early(&mut self, cx: &mut Context<'_>) {
+        let Some(mut early) = self.early.take() else { return };
+        let mut heard = 0;
+        while let Poll::Ready(Some(Ok(bytes))) = Pin::new(&mut early).poll_next(cx) {
+            heard += bytes.len();
+            if heard > EARLY_BYTES_MAX {
+                return self.socket.refuse_early();
+            }
+            self.socket.receive(&bytes);
+        }
+    }
+}
+
+impl Feed for Opening {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.hear_early(cx);
+        self.socket.poll_next(cx)
+    }
+
+    fn has_room(&self) -> bool {
+        // What came early stands before what comes now.
+        self.early.is_none() && self.socket.has_room()
+    }
+
+    fn receive(&mut self, bytes: &[u8]) {
+        self.socket.receive(bytes);
+    }
+}
