@@ -132,7 +132,7 @@ impl Hub {
         let load = self.0.load();
         let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.0.metrics.log_bytes().set(signed(load.log_bytes + load.kept_bytes));
-        self.0.metrics.channels().set(signed(load.channels as u64));
+        self.0.metrics.channels().set(signed((load.channels + load.waiting) as u64));
         load
     }
 }
