@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::corpus::{self, Dice};
 use super::page::Page;
 
-const CASES: usize = 60;
+const CASES: usize = 30;
 const CASES_LONG: usize = 20_000;
 
 /// Two documents, a feed that appends, one that replaces, and a list that belongs to none.
