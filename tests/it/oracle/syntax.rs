@@ -203,7 +203,10 @@ fn email_prefix(rest: &str) -> bool {
 pub(crate) fn tag_prefix(rest: &str) -> bool {
     if let Some(special) = rest.strip_prefix(['!', '?']) {
         let letter = |c: char| c.is_ascii_alphabetic();
-        let comment = special.starts_with("--") || special.starts_with("[CDATA[") || special.starts_with(letter);
+        // The parser ends a CDATA section at its first closing brackets, or sees none.
+        let unclosed = |data: &str| data.trim_start_matches(|c| c != ']').trim_start_matches(']').is_empty();
+        let cdata = special.strip_prefix("[CDATA[").is_some_and(unclosed);
+        let comment = special.starts_with("--") || cdata || special.starts_with(letter);
         return rest.starts_with('?') || comment || "--".starts_with(special) || "[CDATA[".starts_with(special);
     }
     if let Some(name) = rest.strip_prefix('/') {

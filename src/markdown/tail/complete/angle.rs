@@ -74,10 +74,18 @@ fn may_be_html(rest: &[u8]) -> bool {
         [] | [b'!' | b'?'] => true,
         [b'?', ..] => true,
         [b'!', b'-'] | [b'!', b'-', b'-', ..] => true,
-        [b'!', b'[', tail @ ..] => tail.len() >= 6 && tail.starts_with(b"CDATA[") || b"CDATA[".starts_with(tail),
+        [b'!', b'[', tail @ ..] => may_be_cdata(tail),
         [b'!', first, ..] => first.is_ascii_alphabetic(),
         [b'/', closing @ ..] => may_be_closing_tag(closing),
         _ => may_be_open_tag(rest),
+    }
+}
+
+/// To the parser the first closing brackets end it, or it is none.
+fn may_be_cdata(tail: &[u8]) -> bool {
+    match tail.strip_prefix(b"CDATA[") {
+        Some(content) => content.iter().skip_while(|&&byte| byte != b']').all(|&byte| byte == b']'),
+        None => b"CDATA[".starts_with(tail),
     }
 }
 
@@ -178,6 +186,8 @@ mod tests {
             ("<!1 ", Literal),
             ("<![CDA", Html),
             ("<![CDATA[ x", Html),
+            ("<![CDATA[ x]]", Html),
+            ("<![CDATA[ x]] y", Literal),
             ("<![x", Literal),
             ("<?x ", Html),
             ("< a", Literal),
