@@ -89,7 +89,7 @@ fn link_text_shows_at_once_and_its_url_never(render: Render, step: usize) {
                 ink(&finished_page(render, &typed, &options)).contains(WORD)
             };
             let shows =
-                image.is_empty() && ENDS.iter().chain(&["'", "\"", "')", "]](u)", "](u)](u)"]).all(text_for_sure);
+                image.is_empty() && ENDS.iter().chain(&["'", "\"", "')", "))", "]](u)", "](u)](u)"]).all(text_for_sure);
             for cut in 1..link.len() {
                 let typed = format!("{source} q {}", &link[..cut]);
                 let view = page(render, &typed, &options);

@@ -77,7 +77,7 @@ pub(crate) fn close<V>(
         let events = parse(&base.text, options);
         let open: Vec<Run> = closing.literal_runs(&events).into_iter().filter(|run| closing.is_open(run)).collect();
         let empty = open.iter().find(|run| !closing.has_content(run, &events));
-        let Some(run) = empty else { return closing.close(open).map_or(Outcome::Nothing, Outcome::Closed) };
+        let Some(run) = empty else { return closing.close(closable(open)).map_or(Outcome::Nothing, Outcome::Closed) };
         closing.scan.cut = closing.text.index(run.start);
         closing.scan.closer = Closer::None;
         assert!(closing.end() < end, "each round cuts");
@@ -237,6 +237,12 @@ impl Closing<'_> {
         }
         self.compose(&[])
     }
+}
+
+/// The closers of two runs of tildes side by side would be one run that closes nothing: only the inner is closed.
+fn closable(open: Vec<Run>) -> Vec<Run> {
+    let markers: Vec<char> = open.iter().skip(1).map(|run| run.marker).chain(['*']).collect();
+    open.into_iter().zip(markers).filter(|(run, next)| run.marker != '~' || *next != '~').map(|(run, _)| run).collect()
 }
 
 fn is_inline(tag: &Tag<'_>) -> bool {

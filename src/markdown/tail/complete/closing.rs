@@ -76,6 +76,14 @@ pub(super) fn close(draft: &Draft<'_>) -> Closing {
     if let Some(run) = runs.iter().find(|run| draft.text.in_text(run.at) + run.len > content_end) {
         return Closing::CutAt(draft.text.in_text(run.at));
     }
+    // Side by side, what closes two of them would be one run of four tildes, which closes none: the inner is closed.
+    runs.dedup_by(|inner, outer| {
+        let both = inner.marker == b'~' && outer.marker == b'~';
+        if both {
+            *outer = *inner;
+        }
+        both
+    });
     for _ in 0..super::tries(draft.before + draft.source.len(), TRIES_MAX) {
         if runs.is_empty() {
             break;

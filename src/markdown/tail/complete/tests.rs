@@ -97,6 +97,7 @@ fn the_end_is_shown_as_its_writer_means_it() {
         ("**bold\n", "<p><strong>bold </strong></p>"),
         ("***a **b", "<p><em><strong>a <strong>b</strong></strong></em></p>"),
         ("*a **b _c ~~d", "<p><em>a <strong>b <em>c <del>d</del></em></strong></em></p>"),
+        ("a ~~b ~~c", "<p>a ~~b <del>c</del></p>"),
         ("**a*", "<p><strong>a</strong></p>"),
         ("a **", "<p>a </p>"),
         ("a *(", "<p>a</p>"),
