@@ -26,6 +26,7 @@ mod negotiate;
 mod ongoing;
 mod open_body;
 mod openapi;
+mod openapi_ops;
 mod pages;
 mod problem;
 mod problem_kinds;

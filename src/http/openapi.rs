@@ -9,12 +9,14 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi as _;
 
 use super::door::Need;
+use super::openapi_ops;
 use super::problem::{PROBLEM_TYPE, Problem, ProblemBody};
 use super::problem_kinds::{KINDS, Kind};
 use super::publish;
 use super::routes::{NEEDS, ROUTES, RouteSpec};
 use crate::auth::{TOKEN_COOKIE, TOKEN_PARAMETER};
 use crate::channel::run_options::FIXED;
+use crate::ingest::FORMATS;
 use crate::markdown::options::{Kind as OptionKind, OPTIONS, OptionSpec};
 
 /// The document as it is served and committed: indented, with a line feed at the end.
@@ -118,7 +120,16 @@ fn document() -> Value {
     let components = &mut document["components"];
     components["securitySchemes"] = security_schemes();
     components["schemas"]["RenderOptions"] = options_schema();
-    components["schemas"]["RenderRequest"]["additionalProperties"] = json!(false);
+    let schemas = &mut components["schemas"];
+    schemas["StreamOptions"] = options_of_streams(&schemas["RenderOptions"]);
+    schemas["Op"] = openapi_ops::schema();
+    for closed in ["RenderRequest", "Batch"] {
+        schemas[closed]["additionalProperties"] = json!(false);
+    }
+    // Not `oneOf`: an answer with an id alone would be both to whoever ignores what is missing.
+    let answers = schemas["OpsAnswer"].as_object_mut().expect("a schema is an object");
+    let either = answers.remove("oneOf").expect("it is one of two");
+    answers.insert("anyOf".to_owned(), either);
     components["responses"] = problem_responses();
     complete_operations(&mut document);
     document
@@ -160,6 +171,18 @@ fn security_of(need: Need) -> Value {
             json!([{"apiKey": []}, {"token": []}, {"tokenInUrl": []}, {"tokenCookie": []}, {}])
         }
     }
+}
+
+/// The same options where some are fixed and one has another default.
+fn options_of_streams(options: &Value) -> Value {
+    let mut options = options.clone();
+    let properties = options["properties"].as_object_mut().expect("options are properties");
+    for name in FIXED {
+        properties[name] = json!({"const": true, "description": "Fixed in a stream."});
+    }
+    properties["tail"]["default"] = json!("complete");
+    options["description"] = json!("How a stream is rendered; on the first `markdown` op of a run.");
+    options
 }
 
 /// One property for each row of the table.
@@ -247,6 +270,12 @@ fn complete_operations(document: &mut Value) {
             if let Some((_, need)) = needs.iter().find(|(of, _)| of.eq_ignore_ascii_case(method)) {
                 operation["security"] = security_of(*need);
             }
+            refine_parameters(operation);
+            // What an event holds is a frame; OpenAPI 3.1 has no word for the schema of each.
+            let events = operation.pointer_mut("/responses/200/content/text~1event-stream");
+            if let Some(events) = events.and_then(Value::as_object_mut) {
+                events.remove("schema");
+            }
             let responses = operation["responses"].as_object_mut().expect("there are responses");
             for kind in kinds_of(spec).filter(|kind| may_refuse(method, *kind)) {
                 let status = kind.row().status;
@@ -277,6 +306,21 @@ fn option_parameters(streamed: bool) -> impl Iterator<Item = Value> {
         parameter["description"] = json!(format!("{} Default: `{default}`.", spec.doc));
         parameter
     })
+}
+
+/// Says of parameters what only tables know.
+fn refine_parameters(operation: &mut Value) {
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+        let schema = match parameter["name"].as_str() {
+            Some("format") => {
+                json!({"type": "string", "enum": FORMATS.iter().map(|spec| spec.name).collect::<Vec<_>>()})
+            }
+            Some("epoch") => json!({"type": "string", "pattern": publish::EPOCH_PATTERN}),
+            Some("Idempotency-Key") => json!({"type": "string", "pattern": publish::KEY_PATTERN}),
+            _ => continue,
+        };
+        parameter["schema"] = schema;
+    }
 }
 
 /// Whether a refusal of a path can be one of this method of it.

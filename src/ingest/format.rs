@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** each shape is recognised by its own events and no other's (`each_shape_is_recognised_by_itself`).
 
+use super::Framing;
 use super::json::Object;
 use super::shapes::{self, Sign};
 
@@ -31,6 +32,8 @@ pub struct FormatSpec {
     pub name: &'static str,
     /// Where the text is and how it ends, for the documentation.
     pub doc: &'static str,
+    /// What carries it where nothing else is said.
+    pub framing: Framing,
     /// Whether only this shape has such an event.
     pub(super) recognises: fn(kind: &str, event: &Object<'_>) -> bool,
     /// Takes an event's text and says what it means for the end.
@@ -43,6 +46,7 @@ pub const FORMATS: &[FormatSpec] = &[
         format: Format::OpenAiChat,
         name: "openai-chat",
         doc: "`choices[0].delta.content`; ends with `[DONE]`",
+        framing: Framing::Events,
         recognises: |_, event| event.objects("choices").is_some(),
         read: shapes::openai_chat,
     },
@@ -50,6 +54,7 @@ pub const FORMATS: &[FormatSpec] = &[
         format: Format::OpenAiResponses,
         name: "openai-responses",
         doc: "`delta` of `response.output_text.delta`; ends with `response.completed` or `response.incomplete`",
+        framing: Framing::Events,
         recognises: |kind, _| kind.starts_with("response."),
         read: shapes::openai_responses,
     },
@@ -57,6 +62,7 @@ pub const FORMATS: &[FormatSpec] = &[
         format: Format::Anthropic,
         name: "anthropic",
         doc: "`delta.text` of `content_block_delta` with a `text_delta`; ends with `message_stop`",
+        framing: Framing::Events,
         recognises: |kind, _| kind.starts_with("message_") || kind.starts_with("content_block_"),
         read: shapes::anthropic,
     },
@@ -64,6 +70,7 @@ pub const FORMATS: &[FormatSpec] = &[
         format: Format::Gemini,
         name: "gemini",
         doc: "`candidates[0].content.parts[].text`; ends with the body",
+        framing: Framing::Events,
         recognises: |_, event| event.objects("candidates").is_some() || event.object("promptFeedback").is_some(),
         read: shapes::gemini,
     },
@@ -71,6 +78,7 @@ pub const FORMATS: &[FormatSpec] = &[
         format: Format::AiSdk,
         name: "ai-sdk",
         doc: "`delta` of `text-delta`; ends with `finish` or `[DONE]`",
+        framing: Framing::Events,
         recognises: |kind, _| {
             let whole = ["start", "start-step", "finish-step", "finish", "abort"];
             let parts = ["text-", "reasoning-", "tool-", "source-", "data-"];
@@ -82,6 +90,7 @@ pub const FORMATS: &[FormatSpec] = &[
         format: Format::Ollama,
         name: "ollama",
         doc: "`message.content` or `response`; ends with `done: true`",
+        framing: Framing::Lines,
         recognises: |_, event| {
             event.has("done") && (event.object("message").is_some() || event.bytes("response").is_some())
         },

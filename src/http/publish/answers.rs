@@ -9,6 +9,8 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+use utoipa::openapi::Ref;
+use utoipa::openapi::schema::{Array, ArrayBuilder};
 
 use crate::channel::{ChannelState, Finished};
 use crate::protocol::{DomOp, Frame, Kind, Position, RunState, StreamName};
@@ -22,14 +24,22 @@ pub(in crate::http) struct BatchBody {
     #[schema(example = "response", pattern = "^[A-Za-z0-9_.:@~-]{1,128}$")]
     stream: String,
     /// The ops, in order: objects with `op` and the fields of that op. At most 1,000 unless the operator says otherwise.
-    #[schema(value_type = Vec<Object>, min_items = 1, example = json!([{"op": "markdown", "text": "Hello **wor"}]))]
+    #[schema(schema_with = ops_schema)]
     ops: Vec<()>,
-    /// The publisher's name for this batch, as the `Idempotency-Key` header has it.
-    #[schema(required = false, example = "reply-7-part-3")]
+    /// The publisher's name for this batch; an `Idempotency-Key` header counts before it.
+    #[schema(required = false, nullable = false, pattern = "^[!-~]{1,255}$")]
     key: Option<String>,
     /// The epoch that the publisher goes by; if the channel is in another, nothing is applied.
-    #[schema(required = false, example = "1f3a")]
+    #[schema(required = false, nullable = false, pattern = "^(0|[1-9a-f][0-9a-f]{0,15})$")]
     epoch: Option<String>,
+    /// May be `stream`, so that a frame can be published as it is.
+    #[serde(rename = "type")]
+    #[schema(required = false, nullable = false, pattern = "^stream$")]
+    kind: Option<String>,
+}
+
+fn ops_schema() -> Array {
+    ArrayBuilder::new().items(Ref::from_schema_name("Op")).min_items(Some(1)).max_items(Some(1000)).build()
 }
 
 /// Where the channel stands after a batch.

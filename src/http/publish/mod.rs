@@ -41,6 +41,11 @@ pub(super) use ops::{__path_ops, ops};
 pub(super) use reply::{__path_reply, reply};
 pub(super) use state::{__path_cancel, __path_channel, __path_end, __path_stream, cancel, channel, end, stream};
 
+/// What a key looks like, for the API document.
+pub(super) const KEY_PATTERN: &str = "^[!-~]{1,255}$";
+/// What an epoch looks like, likewise.
+pub(super) const EPOCH_PATTERN: &str = "^(0|[1-9a-f][0-9a-f]{0,15})$";
+
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What publishing needs. A clone is a handle to the same hub and budget.

@@ -11,9 +11,7 @@ use crate::http::body::Body;
 use crate::http::door::Visitor;
 use crate::http::media_type;
 use crate::http::problem::Problem;
-use crate::http::problem_kinds::Kind;
 use crate::limits::Limits;
-use crate::protocol::Batch;
 
 /// The media types of bodies that are taken.
 const TAKES: &[&str] = &["application/json", "application/x-ndjson"];
@@ -31,7 +29,7 @@ const TAKES: &[&str] = &["application/json", "application/x-ndjson"];
         ("channel" = String, Path, description = "The channel's name", example = "chat-42",
             pattern = "^[A-Za-z0-9_.:@~-]{1,128}$"),
         ("Idempotency-Key" = Option<String>, Header, description = "A name for this batch (JSON only): a repetition of \
-            it within ten minutes is answered like the first and changes nothing", example = "reply-7-part-3"),
+            it within ten minutes is answered like the first and changes nothing"),
     ),
     request_body(content(
         (BatchBody = "application/json",
@@ -65,18 +63,10 @@ pub(in crate::http) async fn ops(
     let Body { bytes, held } = publishing.read(&request, payload).await?;
     let (size, print) = (bytes.len(), fingerprint(&bytes));
     let (batch, _held) = publishing.parse(bytes, held).await?;
-    let batch = named(batch?, key)?;
+    let mut batch = batch?;
+    batch.key = key.or(batch.key);
     // The first op was counted before the body was read.
     limits.publish(sender.caller, count(batch.ops.len() - 1), size)?;
     let id = publishing.hub.publish(&channel, batch, sender.publisher(print)).await?;
     Ok(json(&BatchAnswer { id }))
-}
-
-/// The batch under the name that the header gives it; its own says the same, or there is none.
-fn named(mut batch: Batch, key: Option<String>) -> Result<Batch, Problem> {
-    if key.is_some() && batch.key.is_some() && key != batch.key {
-        return Err(Problem::new(Kind::InvalidHeader, "Idempotency-Key and the batch's own `key` differ"));
-    }
-    batch.key = key.or(batch.key);
-    Ok(batch)
 }

@@ -55,10 +55,10 @@ impl ReplyRequest {
         // A token in the URL was read before.
         let query = StreamQuery::parse(request.query_string(), &["format", "epoch", TOKEN_PARAMETER])?;
         let format = query.named("format").map(format_of).transpose()?;
-        let form = match (framing, format) {
-            (Some(framing), format) => Form::Provider(framing, format),
-            (None, None) => Form::Text,
-            (None, Some(_)) => return Err(refuse("format", "`format` says what a provider's stream is, not text")),
+        // A named shape is read as such also where the sender has called it text.
+        let form = match framing.or(format.map(|format| format.spec().framing)) {
+            Some(framing) => Form::Provider(framing, format),
+            None => Form::Text,
         };
         Ok(Self {
             form,
@@ -104,6 +104,8 @@ mod tests {
         assert_eq!(form("text/plain; charset=utf-8", ""), Form::Text);
         assert_eq!(form("text/event-stream", ""), Form::Provider(Framing::Events, None));
         assert_eq!(form("application/x-ndjson", "format=ollama"), Form::Provider(Framing::Lines, Some(Format::Ollama)));
+        assert_eq!(form("text/plain", "format=ollama"), Form::Provider(Framing::Lines, Some(Format::Ollama)));
+        assert_eq!(form("text/plain", "format=gemini"), Form::Provider(Framing::Events, Some(Format::Gemini)));
         let named = Form::Provider(Framing::Events, Some(Format::OpenAiChat));
         assert_eq!(form("text/event-stream", "format=openai-chat"), named);
     }
@@ -120,7 +122,6 @@ mod tests {
     fn what_is_not_understood_is_refused_by_name() {
         for (media, query, kind, detail) in [
             ("application/json", "", Kind::UnsupportedMediaType, "not one of text/markdown"),
-            ("text/plain", "format=gemini", Kind::InvalidOption, "not text"),
             ("text/event-stream", "format=gpt", Kind::InvalidOption, "takes one of openai-chat, "),
             ("text/plain", "epoch=XY", Kind::InvalidOption, "`epoch` takes"),
             ("text/plain", "epoch=1&epoch=1", Kind::InvalidOption, "`epoch` is given twice"),
