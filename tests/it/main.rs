@@ -70,6 +70,8 @@ mod settings;
 mod shutdown;
 /// A client that sends bit by bit and reads meanwhile.
 mod slow;
+/// What a reader that stops costs.
+mod slow_reader;
 /// The examples of the specifications.
 mod spec;
 /// Subscribing over Server-Sent Events.

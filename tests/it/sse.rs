@@ -255,3 +255,52 @@ async fn foreign_pages_may_not_subscribe() {
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
     check_problem_body(&body_of(&answer), 403, "forbidden");
 }
+
+/// The content of a channel that has ended is still there to be read; who has all of it need not come back.
+#[tokio::test]
+async fn an_ended_channel_is_told_and_then_left() {
+    let app = streaming(|_| {});
+    let mut publisher = Ws::open(&app, "/ws").await;
+    publisher.text("c", "s", "all there is").await;
+    let mut watching = Sse::open(&app, "/channels/c/sse", "").await;
+    let mut several = Sse::open(&app, "/sse?channel=c&channel=other", "").await;
+    several.control("subscribed").await;
+    let mut socket = Ws::open(&app, "/channels/c/ws").await;
+    assert_eq!(app.client.delete(app.url("/channels/c")).send().await.unwrap().status(), 200);
+    watching.control("ended").await;
+    assert!(watching.next().await.is_none() && watching.complete);
+    assert_eq!(socket.close_code().await, Some(4101));
+    several.control("ended").await;
+    publisher.text("other", "s", "the other goes on").await;
+    assert_eq!(text_of(&several.frame().await), "the other goes on");
+    let mut late = Sse::open(&app, "/channels/c/sse", "").await;
+    let mut last = String::new();
+    let mut text = String::new();
+    while let Some(event) = late.next().await {
+        text += &event.data;
+        last = event.id;
+    }
+    assert!(text.contains("all there is") && text.contains(r#""type":"ended""#), "{text}");
+    let back = app.client.get(app.url("/channels/c/sse")).header("last-event-id", &last).send().await.unwrap();
+    assert_eq!(back.status(), 204);
+}
+
+/// Over TCP the kernel sees every byte that a reader takes, and ends one that takes none for the write timeout.
+#[tokio::test]
+async fn over_tcp_a_reader_that_stops_is_cut_off_in_time() {
+    let app = streaming(|options| options.server.write_timeout = Duration::from_secs(1));
+    let mut stuck = Sse::open(&app, "/channels/c/sse", "").await;
+    stuck.control("subscribed").await;
+    let mut publisher = Ws::open(&app, "/ws").await;
+    let block = json!([{"op": "replace", "html": "x".repeat(50_000)}]);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(15) {
+        publisher.publish("c", "s", block.clone()).await;
+        let text = app.get("/metrics").await.text().await.unwrap();
+        if text.contains("rillmark_subscribers{transport=\"sse\"} 0") {
+            assert!(began.elapsed() > Duration::from_secs(1));
+            return;
+        }
+    }
+    panic!("it is kept although it takes nothing");
+}

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rillmark::auth::{NewToken, Tokens};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -10,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::helpers::{TestApp, read_to_end, until};
-use crate::subscriber::{SOON, Ws, streaming, text_of};
+use crate::subscriber::{SOON, Sse, Ws, streaming, text_of};
 
 const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -261,4 +262,72 @@ async fn a_publish_over_the_rate_is_refused_for_now() {
         }
     }
     assert!((1..=3).contains(&refused), "{refused}");
+}
+
+/// A token for `chat-1` whose connections end so many seconds from now.
+fn token(seconds: u64) -> String {
+    let now = std::time::SystemTime::now();
+    let channels = || vec!["chat-1".parse().unwrap()];
+    let new = NewToken {
+        subscribe: channels(),
+        publish: channels(),
+        cancel: Vec::new(),
+        subject: Some("u7".to_owned()),
+        expires: now + Duration::from_secs(50),
+        until: Some(now + Duration::from_secs(seconds)),
+    };
+    Tokens::new(&[SECRET.into()], "rillmark").sign(new).unwrap()
+}
+
+const SECRET: &str = "correct-horse-battery-staple-0123";
+
+fn with_tokens() -> TestApp {
+    streaming(|options| {
+        options.auth.api_keys = vec!["key".into()];
+        options.auth.token_secrets = vec![SECRET.into()];
+        options.http.streams.ws_token_wait = Duration::from_millis(300);
+    })
+}
+
+#[tokio::test]
+async fn a_socket_brings_its_token_in_its_first_message() {
+    let app = with_tokens();
+    let mut late = Ws::open(&app, "/channels/chat-1/ws").await;
+    assert_eq!(late.close_code().await, Some(4104));
+    let mut wrong = Ws::open(&app, "/channels/chat-1/ws").await;
+    wrong.say(&json!({"type": "token", "token": "x.y.z"})).await;
+    assert_eq!(wrong.close_code().await, Some(4100));
+    let mut other = Ws::open(&app, "/channels/chat-2/ws").await;
+    other.say(&json!({"type": "token", "token": token(40)})).await;
+    assert_eq!(other.close_code().await, Some(4102));
+
+    let mut ws = Ws::open(&app, "/channels/chat-1/ws").await;
+    ws.say(&json!({"type": "token", "token": token(40)})).await;
+    ws.of_type("subscribed").await;
+    ws.text("chat-1", "s", "hello").await;
+    assert_eq!(text_of(&ws.of_type("stream").await), "hello");
+    let refused = |ops, channel| json!({"type": "publish", "channel": channel, "stream": "s", "ops": ops, "ref": 2});
+    for message in [
+        refused(json!([{"op": "append", "html": "<p>"}]), "chat-1"),
+        refused(json!([{"op": "text", "text": "x", "target": "#elsewhere"}]), "chat-1"),
+        refused(json!([{"op": "text", "text": "x"}]), "chat-2"),
+        json!({"type": "cancel", "channel": "chat-1", "stream": "s", "ref": 2}),
+    ] {
+        ws.say(&message).await;
+        assert_eq!(ws.of_type("refused").await["problem"]["status"], 403, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_ends_what_it_opened_and_says_so() {
+    let app = with_tokens();
+    let mut sse = Sse::open(&app, &format!("/channels/chat-1/sse?token={}", token(2)), "").await;
+    let mut ws = Ws::open(&app, &format!("/channels/chat-1/ws?token={}", token(2))).await;
+    let mut renewed = Ws::open(&app, &format!("/channels/chat-1/ws?token={}", token(2))).await;
+    renewed.say(&json!({"type": "token", "token": token(40)})).await;
+    let bye = sse.control("bye").await;
+    assert_eq!((&bye["reason"], &bye["come_back"]), (&json!("token-expired"), &json!(false)));
+    assert!(sse.next().await.is_none() && sse.complete);
+    assert_eq!(ws.close_code().await, Some(4100));
+    renewed.text("chat-1", "s", "still here").await;
 }
