@@ -15,8 +15,9 @@
 //!
 //! - an op with another target than its stream's own element, and every `delete`;
 //! - for the other streams, `text` that is added to an element which may still hold elements of theirs (djust's client
-//!   joins their text into its own), and an `error` on such an element (it takes the place of theirs);
-//! - for the other streams, HTML that brings stream elements along.
+//!   joins their text into its own), an `error` on such an element (it takes the place of theirs), and what takes an
+//!   error back there, while one of theirs may be shown;
+//! - for the other streams, HTML that brings stream elements along: from there on a name may mean another element.
 //!
 //! The same walls bound the joining of text. So a stream that is replaced again and again stays small whatever its
 //! neighbours do, and what is left gives the same page. A page has one element of each stream's name at a time: where
@@ -37,7 +38,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::protocol::{DomOp, Entry, Op, StreamName};
+use crate::protocol::{DomOp, Entry, Op, RunState, StreamName};
 
 pub use kept::{Document, Kept, What};
 pub use stream::StreamFold;
@@ -191,9 +192,10 @@ impl<B: Body> Fold<B> {
         if !self.streams.contains_key(name) {
             self.streams.insert(name.clone(), StreamFold::new());
         }
+        let failed = || self.streams.iter().any(|(other, s)| other != name && s.state() == RunState::Error);
+        let (looks, brings) = (self.streams[name].looks_at_others(op, failed), brings_streams(op));
         let stream = self.streams.get_mut(name).expect("just put there");
         let before = stream.bytes();
-        let (looks, brings) = (stream.looks_at_others(op), brings_streams(op));
         let applied = stream.apply(maker, name, at, op, self.last, &self.keep);
         self.bytes = self.bytes + stream.bytes() - before;
         if looks {

@@ -152,15 +152,18 @@ impl<B: Body> StreamFold<B> {
         self.alone = false;
     }
 
-    /// Whether an op looks at what its element holds, and that may be other streams' elements: `text` joins theirs, and
-    /// an `error` is shown where one of them shows its own.
-    pub(super) fn looks_at_others(&self, op: &Op<String>) -> bool {
-        let looks = match op {
-            Op::Dom(DomOp::Text { mode, .. }) => *mode != Some(Mode::Replace),
-            Op::Dom(DomOp::Error { .. }) => true,
+    /// Whether an op looks at what its element holds, and that may be other streams' elements: `text` joins theirs, an
+    /// `error` is shown where one of them shows its own, and what takes an error back takes the first that it finds,
+    /// where another stream (`failed`) may show one.
+    pub(super) fn looks_at_others(&self, op: &Op<String>, failed: impl FnOnce() -> bool) -> bool {
+        let Op::Dom(op) = op else { return false };
+        match op {
+            _ if self.alone => false,
+            DomOp::Error { .. } => true,
+            DomOp::Text { mode, .. } if *mode != Some(Mode::Replace) => true,
+            DomOp::Text { .. } | DomOp::Html { .. } | DomOp::Start { .. } => failed(),
             _ => false,
-        };
-        looks && !self.alone
+        }
     }
 
     pub(super) fn open_body(&mut self) -> Option<&mut B> {

@@ -125,6 +125,7 @@ fn what_was_replaced_is_kept_where_someone_may_have_seen_it() {
         "a: append x | b: append <p dj-STREAM=a> | a: replace z",
         "a: append x | b: append <p dj-STREAM=a> | a: replace z",
     );
+    keeps("a: text+ x | b: append <p dj-STREAM=a> | a: text+ z", "a: text+ x | b: append <p dj-STREAM=a> | a: text+ z");
     // Neighbours that keep to themselves do not stop it.
     keeps("a: append x | b: append y | b: prune 1 | b: replace q | a: replace z", "b: replace q | a: replace z");
 }
@@ -151,6 +152,8 @@ fn of_controls_those_are_kept_that_count() {
     );
     keeps("a: replace x | a: start | a: done | a: start | a: done cancelled", "a: replace x | a: start | a: done");
     keeps("a: start | a: error x | a: done", "a: start | a: error x");
+    // Text makes its element active: that is not lost with it.
+    keeps("a: start@#i | a: replace p | a: text+ x | a: replace y", "a: start@#i | a: start | a: replace y");
     keeps("a: start | a: error x | a: start", "a: start | a: error x | a: start");
     keeps("a: replace q | a: start | a: error x | a: start", "a: replace q | a: start");
     keeps(

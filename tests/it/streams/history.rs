@@ -16,6 +16,10 @@ pub(super) const BODY: &str = "<p id=\"y\">y</p>\
 /// `deep` is there only while `feed` holds it.
 pub(super) const STREAMS: [&str; 7] = ["feed", "status", "outer", "inner", "deep", "reply", "second"];
 
+/// Streams that meet, and the few kinds of ops by which they do: chance alone brings them together too seldom.
+const MEETING: [[usize; 2]; 3] = [[0, 4], [2, 3], [0, 1]];
+const MEETING_OPS: [u8; 8] = [0, 2, 3, 8, 13, 7, 12, 10];
+
 /// Streams that no other one touches, and that always have their element.
 pub(super) const APART: [&str; 3] = ["status", "reply", "second"];
 
@@ -87,16 +91,23 @@ struct Life {
 pub(super) struct Publisher {
     lives: [Life; STREAMS.len()],
     entries: u64,
+    /// The streams of a history that is about two of them.
+    pair: Option<[usize; 2]>,
 }
 
 impl Publisher {
-    pub(super) fn new() -> Self {
-        Self { lives: [Life { state: RunState::Idle, kind: None }; STREAMS.len()], entries: 0 }
+    /// Of histories one half are about all streams, the others about two that meet.
+    pub(super) fn new(about: u8) -> Self {
+        let pair = MEETING.get(usize::from(about) % 6).copied();
+        Self { lives: [Life { state: RunState::Idle, kind: None }; STREAMS.len()], entries: 0, pair }
     }
 
     /// The next entry: of one op, or of two.
-    pub(super) fn entry(&mut self, draw: Draw) -> Entry {
-        let stream = usize::from(draw[0]) % STREAMS.len();
+    pub(super) fn entry(&mut self, drawn: Draw) -> Entry {
+        let (stream, draw) = match self.pair {
+            None => (usize::from(drawn[0]) % STREAMS.len(), drawn),
+            Some(pair) => (pick(&pair, drawn[0]), [drawn[0] / 2, pick(&MEETING_OPS, drawn[1]), drawn[2] / 2, drawn[3]]),
+        };
         let mut ops = Vec::new();
         self.op(stream, draw, &mut ops);
         if draw[0] >= 200 {
@@ -141,9 +152,10 @@ impl Publisher {
             }
             7 | 11 | 12 => {
                 self.content(stream, false, ops);
-                let place = pick(&[Place::Append, Place::Prepend, Place::Replace], how);
-                let brings =
-                    name == "feed" && place == Place::Replace && elsewhere.is_none() && which.is_multiple_of(2);
+                let places = [Place::Append, Place::Prepend, Place::Replace, Place::Replace];
+                let place = pick(&places, how);
+                let feeds = name == "feed" && place == Place::Replace && elsewhere.is_none();
+                let brings = feeds && !which.is_multiple_of(4);
                 let html = if apart { &HTML[..5] } else { &HTML[..] };
                 let html = if brings { BRINGS } else { pick(html, which) }.to_owned();
                 ops.push(Op::Dom(DomOp::Html { place, target: elsewhere, html }));
@@ -194,7 +206,9 @@ impl Publisher {
     fn end(&mut self, stream: usize, target: Option<Target>, mut op: DomOp, ops: &mut Vec<Op<String>>) {
         let life = self.lives[stream];
         let is_done = matches!(op, DomOp::Done { .. });
-        if life.state != RunState::Active && !(is_done && life.state == RunState::Error) {
+        let failed_again =
+            life.state == RunState::Error && (is_done || matches!(&op, DomOp::Error { error, .. } if error.is_empty()));
+        if life.state != RunState::Active && !failed_again {
             self.start(stream, false, None, ops);
         }
         match &mut op {

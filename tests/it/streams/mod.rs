@@ -45,13 +45,13 @@ fn cases() -> impl Strategy<Value = Case> {
 fn play((entries, ring, moments): &Case, fault: Option<Fault>) -> Server {
     let entries_max = [2, 8, 1_000][usize::from(*entries) % 3];
     let mut server = Server::new(entries_max, usize::from(*ring) % 4, SUBSCRIBERS, fault);
-    let mut publisher = Publisher::new();
+    let mut publisher = Publisher::new(*entries / 3);
     // Two of three cases lose no log.
     let lost_at = (*ring >= 170).then_some(usize::from(*entries) % 22);
     for (i, (draw, tick, subscriber)) in moments.iter().enumerate() {
         if lost_at == Some(i) {
             server.lose_log();
-            publisher = Publisher::new();
+            publisher = Publisher::new(*entries / 3);
         }
         server.publish(publisher.entry(*draw));
         if tick.is_multiple_of(3) {
@@ -67,8 +67,8 @@ fn play((entries, ring, moments): &Case, fault: Option<Fault>) -> Server {
 }
 
 /// What happens in a case, for people.
-fn story((_, _, moments): &Case) -> String {
-    let mut publisher = Publisher::new();
+fn story((entries, _, moments): &Case) -> String {
+    let mut publisher = Publisher::new(*entries / 3);
     let told = moments.iter().map(|(draw, tick, subscriber)| {
         let entry = publisher.entry(*draw);
         let tick = if tick.is_multiple_of(3) { ", tick" } else { "" };
@@ -118,8 +118,8 @@ fn every_way_to_an_id_makes_the_same_page() {
         Err(TestError::Fail(why, case)) => panic!("{why}\n{case:?}\n{}", story(&case)),
         Err(TestError::Abort(why)) => panic!("{why}"),
     }
-    for way in ["live", "kept", "folded", "fresh", "reset", "from every id"] {
-        assert!(ways.get(way).is_some_and(|times| *times > 1_000), "too few came by {way}: {ways:?}");
+    for way in ["live", "kept", "folded", "fresh", "now", "reset", "from every id"] {
+        assert!(ways.get(way).is_some_and(|times| *times > 100), "too few came by {way}: {ways:?}");
     }
 }
 

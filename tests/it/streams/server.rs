@@ -174,7 +174,15 @@ impl Server {
         }
         subscriber.connected = true;
         let Some(id) = subscriber.page.id().map(|id| id.parse::<Position>().unwrap()) else {
-            return self.snapshot(number, None, most);
+            let active = if most == 0 { self.view.active_documents() } else { Vec::new() };
+            if active.is_empty() {
+                return self.snapshot(number, None, most);
+            }
+            // `from=now`: from here on only these streams can be compared.
+            let frames = self.encode(None, self.view.offset(), &active, None);
+            let named = active.iter().map(|frame| frame.stream.as_str().to_owned()).collect();
+            self.subscribers[number].scope = Some(named);
+            return self.join_now(number, &frames);
         };
         let head = self.view.offset();
         if id == self.epoch.at(head) {
@@ -203,6 +211,14 @@ impl Server {
             }
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// Only what is being written is sent.
+    fn join_now(&mut self, number: usize, frames: &[String]) {
+        let subscriber = &mut self.subscribers[number];
+        frames.iter().for_each(|frame| subscriber.page.message(frame));
+        *self.ways.entry("now").or_default() += 1;
+        subscriber.compare(&self.reference, "now", self.view.offset());
     }
 
     fn snapshot(&mut self, number: usize, reset: Option<ResetReason>, most: usize) {
