@@ -67,7 +67,7 @@ impl Rate {
         Self::with_clock(name, per_second, burst_seconds, addresses_max, DefaultClock::default())
     }
 
-    /// The same of bytes: what is checked is weighed by [`weight_of_bytes`].
+    /// The same of bytes: what is checked is weighed by `weight_of_bytes`.
     pub fn of_bytes(name: &'static str, per_second: u32, burst_seconds: u32, addresses_max: usize) -> Self {
         let mut rate = Self::new(name, per_second.div_ceil(BYTES_EACH), burst_seconds, addresses_max);
         rate.policy.bytes_each = Some(BYTES_EACH);

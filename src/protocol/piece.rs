@@ -7,7 +7,7 @@
 //! **Invariant:** any split of a text gives the same text (`any_split_gives_the_same_text`).
 //!
 //! **Source:** `openapi/protocol.md`, "Text in pieces"; WHATWG Encoding §4.4 (one U+FFFD for each maximal part of a
-//! broken sequence); WTF-8 (https://simonsapin.github.io/wtf-8/).
+//! broken sequence); WTF-8 (<https://simonsapin.github.io/wtf-8/>).
 
 use serde::{Deserialize, Serialize};
 

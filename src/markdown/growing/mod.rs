@@ -5,9 +5,9 @@
 //! end to the finished render ([`Growing::finish`]). The very first edit replaces all children of the root, which the
 //! document owns from then on, even where nothing is to be seen yet.
 //!
-//! How: parts of the text that no later text can change are cut off ([`parts`]) and keep their HTML. What is open is
-//! rendered anew for every frame, behind the definitions that came before ([`context`]), and compared with what the page
-//! shows: equal blocks stand, the one that grew is followed down its right edge to the spot that changed ([`diff`]). A
+//! How: parts of the text that no later text can change are cut off (`parts`) and keep their HTML. What is open is
+//! rendered anew for every frame, behind the definitions that came before (`context`), and compared with what the page
+//! shows: equal blocks stand, the one that grew is followed down its right edge to the spot that changed (`diff`). A
 //! definition that comes late renders anew the parts that asked for it. Where parts do not know enough of each other
 //! (footnotes, heading ids, a bound that is near or has tripped) the document is rendered as a whole from then on.
 //!
