@@ -129,7 +129,7 @@ impl View {
     pub fn tick(&mut self, now: Instant) -> Tick {
         let from = self.fold.offset();
         let pending = std::mem::take(&mut self.pending);
-        let mut plan = Plan::new(&pending);
+        let mut plan = Plan::new(&pending, |stream| self.fold.stream(stream).and_then(StreamFold::kind));
         for (i, logged) in pending.iter().enumerate() {
             let framed = plan.is_framed_after(i);
             let slot = &mut plan.slots[plan.places[i]];

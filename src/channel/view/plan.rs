@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use ahash::RandomState;
 
 use crate::oplog::Logged;
-use crate::protocol::{DomOp, Entry, Op, StreamName};
+use crate::protocol::{DomOp, Entry, Kind, Op, StreamName};
 
 /// In one tick, a document is framed at so many places at most, of which the last one is always its last in the tick.
 /// Where its entries alternate with those of other streams each place would be a frame, and work and bytes would grow
@@ -46,8 +46,9 @@ impl Slot {
 }
 
 impl Plan {
-    pub(super) fn new(pending: &[Logged]) -> Self {
-        let regrouped = pending.iter().all(|logged| stays_at_home(&logged.entry));
+    /// `kind` tells what the streams' current runs are made of.
+    pub(super) fn new(pending: &[Logged], kind: impl Fn(&StreamName) -> Option<Kind>) -> Self {
+        let regrouped = is_markdown_alone(pending, kind);
         let mut slots: Vec<Slot> = Vec::new();
         let mut of: HashMap<&StreamName, Vec<usize>, RandomState> = HashMap::default();
         let mut places = Vec::with_capacity(pending.len());
@@ -79,7 +80,22 @@ impl Plan {
     }
 }
 
-/// Whether an entry is one of a markdown run, or of no content at all: what it does to its own element nobody else sees.
+/// Whether all entries are of markdown runs, and do nothing but to their own elements. An ops run's `start` alone may
+/// already change what stands in there of other streams: it takes back the first error that it finds.
+fn is_markdown_alone(pending: &[Logged], kind: impl Fn(&StreamName) -> Option<Kind>) -> bool {
+    let mut streams: HashMap<&StreamName, bool, RandomState> = HashMap::default();
+    for Logged { entry, .. } in pending {
+        let of_markdown = match kind(&entry.stream) {
+            Some(Kind::Ops) => return false,
+            Some(Kind::Markdown) => true,
+            None => entry.ops.iter().any(|op| matches!(op, Op::Markdown { .. })),
+        };
+        *streams.entry(&entry.stream).or_default() |= of_markdown;
+    }
+    streams.values().all(|of_markdown| *of_markdown) && pending.iter().all(|logged| stays_at_home(&logged.entry))
+}
+
+/// Whether an entry does nothing but grow a document, bracket a run or tell events, all at its stream's own element.
 fn stays_at_home(entry: &Entry) -> bool {
     entry.ops.iter().all(|op| match op {
         Op::Markdown { .. } => true,

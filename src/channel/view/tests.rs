@@ -115,6 +115,15 @@ fn a_tick_of_markdown_runs_alone_has_one_frame_a_stream() {
 }
 
 #[test]
+fn the_start_of_an_ops_run_keeps_its_place_among_others() {
+    let error = || Op::Dom(DomOp::Error { target: None, error: "e".to_owned() });
+    ticks(
+        vec![("a", vec![start()]), ("b", vec![start(), error()]), ("a", vec![done()])],
+        &["a: start", "b: start, error e", "a: done"],
+    );
+}
+
+#[test]
 fn a_document_that_alternates_with_others_is_framed_a_few_times() {
     let mut view = view();
     publish(&mut view, "m", vec![start()]);
