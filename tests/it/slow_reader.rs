@@ -40,7 +40,7 @@ async fn flow(app: &TestApp, bytes: usize, takes: Duration) -> usize {
         tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
     }
     publisher.publish("c", "s", json!([{"op": "done"}])).await;
-    publisher.publish("c", "s", json!([{"op": "event", "name": "end", "detail": {}}])).await;
+    publisher.publish("c", "s", json!([{"op": "event", "name": "end", "detail": {}, "keep": true}])).await;
     assert!(seen.len() > 20, "much flows meanwhile");
     seen.iter().sum::<usize>() / seen.len()
 }
