@@ -146,6 +146,10 @@ pub(super) const NEEDS: &[(&str, Needs)] = &[
     ("/channels/{channel}/ops", OPS_NEEDS),
     ("/channels/{channel}/streams/{stream}", STREAM_NEEDS),
     ("/channels/{channel}", CHANNEL_NEEDS),
+    ("/channels/{channel}/sse", SUBSCRIBE),
+    ("/channels/{channel}/ws", SOCKET),
+    ("/sse", SUBSCRIBE),
+    ("/ws", SOCKET),
 ];
 
 /// All paths. `DELETE` of a stream is public in any case. `/` also takes `POST` where it offers a live render.
