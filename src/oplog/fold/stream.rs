@@ -305,19 +305,22 @@ impl<B: Body> StreamFold<B> {
         }
     }
 
-    /// Takes the controls away that a new one makes dead, up to the wall. A `start` that takes back an error which stays
-    /// stays, too: what was written after it is not to join the error's message.
+    /// Takes the controls away that a new one makes dead, up to the wall. A `start` that is the first behind a wall stays:
+    /// it may have taken an error back that another stream put there, and what was written after it is not to join that
+    /// error's message.
     fn retire_controls(&mut self, dead: impl Fn(&DomOp) -> bool) {
         let (wall, bytes) = (self.wall.max(self.looked), &mut self.bytes);
-        let mut failed = false;
+        let mut behind_a_wall = wall > OpAt::default();
         self.controls.retain(|kept| {
             let What::Op(op) = &kept.what else { return true };
-            let mends = failed && matches!(op, DomOp::Start { .. });
-            let dies = kept.at > wall && dead(op) && !mends;
+            if kept.at <= wall {
+                return true;
+            }
+            let mends = behind_a_wall && matches!(op, DomOp::Start { .. });
+            behind_a_wall &= !mends;
+            let dies = dead(op) && !mends;
             if dies {
                 *bytes -= kept.bytes();
-            } else {
-                failed = matches!(op, DomOp::Error { .. });
             }
             !dies
         });

@@ -152,6 +152,11 @@ fn of_controls_those_are_kept_that_count() {
     );
     keeps("a: replace x | a: start | a: done | a: start | a: done cancelled", "a: replace x | a: start | a: done");
     keeps("a: start | a: error x | a: done", "a: start | a: error x");
+    // Another stream's error is taken back before the text, not after it.
+    keeps(
+        "a: replace q | b: error@#a e | a: start | a: text+ y | a: start | a: start",
+        "a: replace q | b: error@#a e | a: start | a: text+ y | a: start",
+    );
     // Text makes its element active: that is not lost with it.
     keeps("a: start@#i | a: replace p | a: text+ x | a: replace y", "a: start@#i | a: start | a: replace y");
     keeps("a: start | a: error x | a: start", "a: start | a: error x | a: start");
