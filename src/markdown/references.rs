@@ -84,6 +84,11 @@ fn parser_fuel(source: &str) -> usize {
     PARSER_FUEL_MIN.max(source.len())
 }
 
+/// Whether so many definitions all resolve, as far as their number goes.
+pub(super) fn is_few(definitions: usize) -> bool {
+    definitions <= BOUNDS.definitions
+}
+
 /// Whether a definition is short enough to resolve.
 pub(super) fn is_short(definition: &super::parser::Definition) -> bool {
     definition.span.len() <= BOUNDS.definition_bytes

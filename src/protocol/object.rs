@@ -6,11 +6,15 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::batch::BatchError;
 use super::piece::Piece;
+
+/// Members of an object that are looked at. No object has as many that are known, so among so many one is unknown or
+/// stands twice, and the object is refused by its name; what follows is skipped, and costs nothing more.
+const MEMBERS_MAX: usize = 16;
 
 /// The members of an object that nobody has taken yet, and where the object stands.
 pub(super) struct Object<'a> {
@@ -26,6 +30,15 @@ pub(super) struct Envelope<'a> {
 }
 
 impl<'a> Object<'a> {
+    /// Reads the next member's value and keeps it, if there is room.
+    fn read<A: MapAccess<'a>>(&mut self, name: Cow<'a, str>, map: &mut A) -> Result<(), A::Error> {
+        if self.members.len() == MEMBERS_MAX {
+            return map.next_value::<IgnoredAny>().map(drop);
+        }
+        self.members.push((name, map.next_value()?));
+        Ok(())
+    }
+
     /// A refusal of one of its fields.
     pub(super) fn fault(&self, field: &str, detail: impl Into<String>) -> BatchError {
         BatchError::Field { op: self.op, field: shortened(field), detail: detail.into() }
@@ -155,7 +168,7 @@ impl<'de> Visitor<'de> for EnvelopeSeed<'_> {
         let mut envelope = Envelope { members: Object { members: Vec::with_capacity(4), op: None }, ops: None };
         while let Some(Text(name)) = map.next_key()? {
             if name != "ops" {
-                envelope.members.members.push((name, map.next_value()?));
+                envelope.members.read(name, &mut map)?;
                 continue;
             }
             if envelope.ops.is_some() {
@@ -216,11 +229,11 @@ impl<'de> Deserialize<'de> for Object<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(4);
+                let mut object = Object { members: Vec::with_capacity(4), op: None };
                 while let Some(Text(name)) = map.next_key()? {
-                    members.push((name, map.next_value()?));
+                    object.read(name, &mut map)?;
                 }
-                Ok(Object { members, op: None })
+                Ok(object)
             }
         }
         deserializer.deserialize_map(Members)
@@ -263,5 +276,20 @@ impl Visitor<'_> for PieceVisitor {
 
     fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Piece, E> {
         Ok(Piece::from_bytes(bytes.to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_members_some_are_kept_and_one_is_named() {
+        let mut body = (0..100_000).fold(String::from("{"), |body, n| body + &format!("\"m{n}\":1,"));
+        body.push_str("\"stream\":\"s\"}");
+        let envelope = Envelope::parse(body.as_bytes(), 1).unwrap();
+        assert_eq!(envelope.members.members.len(), MEMBERS_MAX);
+        let refusal = envelope.members.finish("nothing").unwrap_err();
+        assert!(matches!(refusal, BatchError::Field { op: None, ref field, .. } if field == "m0"), "{refusal:?}");
     }
 }

@@ -110,12 +110,15 @@ serde_as_text!(Position);
 pub struct Positions(Vec<(ChannelName, Position)>);
 
 impl Positions {
+    /// Parts that are read. A connection watches some dozens of channels; who sends more has made them up.
+    const READ_MAX: usize = 1024;
+
     /// Reads what [`Positions`] writes. Total: a part that cannot be read is left out, and its channel has no position.
-    /// Of a name that stands twice the last counts.
+    /// Of a name that stands twice the last counts. At most 1,024 parts are looked at.
     #[must_use]
     pub fn read(token: &str) -> Self {
         let mut positions = Self::default();
-        for part in token.split(',') {
+        for part in token.split(',').take(Self::READ_MAX) {
             let Some((name, id)) = part.split_once('=') else { continue };
             if let (Ok(channel), Ok(position)) = (ChannelName::parse(name), id.parse()) {
                 positions.set(&channel, position);

@@ -8,6 +8,8 @@
 //!
 //! **Invariant:** what is shown is the view of the whole text (`parts_show_what_the_whole_shows`).
 
+use std::collections::HashSet;
+
 use unicase::UniCase;
 
 use super::parts::{self, Part};
@@ -99,7 +101,8 @@ impl Open {
         let all = || self.definitions.iter().chain(late);
         let dearest = references::dearest(all());
         let closers = memchr::memchr_iter(b']', open.as_bytes()).count();
-        let fits = all().all(references::is_short)
+        let fits = references::is_few(self.definitions.len() + late.len())
+            && all().all(references::is_short)
             && references::cannot_spend_much(closers, dearest, self.start)
             && references::cannot_spend_much(closers, dearest, 0)
             && references::cannot_spend_much(self.closers + closers, dearest, self.start)
@@ -116,16 +119,12 @@ impl Open {
         options: &Options,
         policy: &Policy,
     ) -> Result<Vec<(usize, String)>, Unfit> {
-        let same = |a: &Definition, b: &Definition| (&a.label, &a.url, &a.title) == (&b.label, &b.url, &b.title);
-        let missing = |from: &[Definition], of: &[Definition]| -> Vec<UniCase<String>> {
-            let gone = of.iter().filter(|one| !from.iter().any(|other| same(one, other)));
-            gone.map(|one| UniCase::new(one.label.clone())).collect()
-        };
-        let changed = [missing(late, &self.late), missing(&self.late, late)].concat();
+        let changed = changed(&self.late, late);
         if changed.is_empty() {
             return Ok(Vec::new());
         }
-        let asked = self.parts.iter().enumerate().filter(|(_, part)| changed.iter().any(|label| part.wants(label)));
+        let asked =
+            self.parts.iter().enumerate().filter(|(_, part)| part.wanted.iter().any(|one| changed.contains(one)));
         asked
             .map(|(at, part)| {
                 let end = self.parts.get(at + 1).map_or(self.start, |next| next.start);
@@ -216,6 +215,17 @@ impl Open {
         self.definitions.extend(inside);
         self.late = behind;
     }
+}
+
+/// The labels whose definitions are in one of the lists alone. What both begin with, mostly all, is only looked at once.
+fn changed(before: &[Definition], after: &[Definition]) -> HashSet<UniCase<String>> {
+    let said = |definition: &Definition| -> [String; 3] {
+        [definition.label.clone(), definition.url.clone(), definition.title.clone()]
+    };
+    let same = |(a, b): &(&Definition, &Definition)| (&a.label, &a.url, &a.title) == (&b.label, &b.url, &b.title);
+    let common = before.iter().zip(after).take_while(same).count();
+    let [before, after] = [before, after].map(|list| list[common..].iter().map(said).collect::<HashSet<_>>());
+    before.symmetric_difference(&after).map(|[label, ..]| UniCase::new(label.clone())).collect()
 }
 
 #[cfg(test)]
