@@ -52,20 +52,13 @@ impl Connection {
         Self::Sse(Sse::over(socket, "/channels/c/sse", &header).await)
     }
 
-    /// Lets the page have what comes next; how long it was if it was a frame.
-    async fn feed(&mut self, page: &mut Page) -> usize {
-        match self {
-            Self::Sse(sse) => {
-                let event = sse.next().await.expect("it goes on");
-                page.sse(&event);
-                if event.name == "message" { event.data.len() } else { 0 }
-            }
-            Self::Ws(ws) => {
-                let message = ws.hear().await.expect("it goes on");
-                page.message(&message.to_string());
-                if message["type"] == "stream" { message.to_string().len() } else { 0 }
-            }
-        }
+    /// Notes what comes next; how long it was if it was a frame.
+    async fn note(&mut self, notes: &mut Notes) -> usize {
+        let message: String = match self {
+            Self::Sse(sse) => sse.next().await.expect("it goes on").data,
+            Self::Ws(ws) => ws.hear().await.expect("it goes on").to_string(),
+        };
+        if notes.take(serde_json::from_str(&message).unwrap()) { message.len() } else { 0 }
     }
 
     fn end(self, reset: bool) {
@@ -80,7 +73,7 @@ impl Connection {
 /// A connection that holds little of what it has not read.
 fn narrow(app: &TestApp) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    socket.set_recv_buffer_size(32 * 1024).unwrap();
     socket.connect(&app.address.into()).unwrap();
     socket.set_nonblocking(true).unwrap();
     TcpStream::from_std(socket.into()).unwrap()
@@ -93,9 +86,60 @@ struct Leg {
     bytes: usize,
 }
 
+/// What a subscriber has seen of the channel: what was committed counts.
+#[derive(Default)]
+struct Notes {
+    id: Option<String>,
+    committed: Vec<Value>,
+    waiting: Vec<Value>,
+    over: bool,
+}
+
+impl Notes {
+    /// Whether it was a frame.
+    fn take(&mut self, message: Value) -> bool {
+        if message["type"] != "stream" {
+            assert_ne!(message["type"], "reset", "nobody has to begin anew");
+            return false;
+        }
+        assert!(message.get("reset").is_none() || self.id.is_none(), "nobody has to begin anew");
+        let id = message["id"].as_str().map(str::to_owned);
+        self.waiting.push(message);
+        if id.is_some() {
+            self.id = id;
+            let mut ops = self.waiting.iter().flat_map(|frame| frame["ops"].as_array().unwrap());
+            self.over = ops.any(|op| op["op"] == "event");
+            self.committed.append(&mut self.waiting);
+        }
+        true
+    }
+
+    /// What ops of this name, of which there are no others in the stream, have brought.
+    fn written(&self, stream: &str, op: &str, member: &str) -> String {
+        let frames = self.committed.iter().filter(|frame| frame["stream"] == stream);
+        let ops = frames.flat_map(|frame| frame["ops"].as_array().unwrap());
+        ops.filter(|found| found["op"] == op).map(|op| op[member].as_str().unwrap()).collect()
+    }
+
+    /// The page that they make; where there is much of it, with the ops of the document alone.
+    fn page(&self, document_alone: bool) -> Page {
+        let mut page = Page::load(BODY);
+        for frame in &self.committed {
+            let mut frame = frame.clone();
+            if document_alone && frame["stream"] != "m" {
+                frame["ops"] = json!([]);
+            }
+            page.message(&frame.to_string());
+        }
+        assert!(page.skipped().is_empty() && page.resets() == 0 && page.waiting() == 0);
+        page
+    }
+}
+
 /// One subscriber's way.
+#[derive(Default)]
 struct Way {
-    page: Page,
+    notes: Notes,
     legs: Vec<Leg>,
     /// Where it stood after how many bytes, on its last connection.
     marks: BTreeMap<String, usize>,
@@ -103,25 +147,25 @@ struct Way {
 
 /// Follows the channel to its end; cuts the connection after each of these numbers of deliveries.
 async fn follow(app: Arc<TestApp>, number: usize, cuts: Vec<usize>, slow: bool) -> Way {
-    let mut way = Way { page: Page::load(BODY), legs: Vec::new(), marks: BTreeMap::new() };
+    let mut way = Way::default();
     for leg in 0.. {
-        let from = way.page.id().map(str::to_owned);
+        let from = way.notes.id.clone();
         let mut connection = Connection::open(&app, number % 2 == 1, slow, from.as_deref()).await;
         let (mut bytes, mut committed) = (0, 0);
         way.marks.clear();
         for delivery in 1.. {
-            bytes += connection.feed(&mut way.page).await;
-            if let Some(id) = way.page.id().filter(|_| way.page.waiting() == 0) {
+            bytes += connection.note(&mut way.notes).await;
+            if let Some(id) = way.notes.id.clone().filter(|_| way.notes.waiting.is_empty()) {
                 committed = bytes;
-                way.marks.insert(id.to_owned(), bytes);
+                way.marks.insert(id, bytes);
             }
             if slow {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
-            let over = way.page.events().iter().any(|event| event.name == "stream:event");
+            let over = way.notes.over;
             if over || cuts.get(leg) == Some(&delivery) {
-                way.legs.push(Leg { from, to: way.page.id().map(str::to_owned), bytes: committed });
-                way.page.cut();
+                way.legs.push(Leg { from, to: way.notes.id.clone(), bytes: committed });
+                way.notes.waiting.clear();
                 connection.end((number / 2 + leg).is_multiple_of(2));
                 if over {
                     return way;
@@ -183,6 +227,7 @@ async fn play(app: &TestApp, script: &Script, takes: Duration) {
             let publish = json!({"type": "publish", "channel": "c", "stream": stream, "ops": [op], "ref": turn});
             publisher.say(&publish).await;
         }
+
         for _ in ops {
             let answer = publisher.hear().await.unwrap();
             assert_eq!(answer["type"], "ack", "{answer}");
@@ -193,7 +238,7 @@ async fn play(app: &TestApp, script: &Script, takes: Duration) {
     for stream in ["m", "t", "h"] {
         publisher.publish("c", stream, json!([{"op": "done"}])).await;
     }
-    publisher.publish("c", "t", json!([{"op": "event", "name": "end", "detail": {}}])).await;
+    publisher.publish("c", "t", json!([{"op": "event", "name": "end", "detail": {}, "keep": true}])).await;
 }
 
 /// Tokens of markdown, text and HTML in one channel; each subscriber is cut at least three times on the way, half of the
@@ -226,11 +271,10 @@ async fn every_subscriber_ends_with_every_character_once() {
         play(&app, &script, size.takes).await;
     });
     let ways: Vec<Way> = ways.into_iter().map(Result::unwrap).collect();
+    check_pages(&ways, size.tokens, &expected);
     for (number, way) in ways.iter().enumerate() {
-        way.page.assert_shows("m", &expected);
-        way.page.assert_shows("t", &script.text);
-        way.page.assert_shows("h", &script.html);
-        assert!(way.page.skipped().is_empty() && way.page.resets() == 0, "{number}");
+        assert_eq!(way.notes.written("t", "text", "text"), script.text, "{number}");
+        assert_eq!(way.notes.written("h", "append", "html"), script.html, "{number}");
         assert!(number < 2 || way.legs.len() >= 4, "{number} was cut {} times", way.legs.len() - 1);
         let whole = &ways[number % 2].marks;
         for leg in &way.legs[1..] {
@@ -242,6 +286,17 @@ async fn every_subscriber_ends_with_every_character_once() {
     let text = app.get("/metrics").await.text().await.unwrap();
     let resyncs: Vec<&str> = text.lines().filter(|line| line.starts_with("rillmark_resyncs_total{")).collect();
     assert!(resyncs.len() == 4 && resyncs.iter().all(|line| line.ends_with(" 0")), "{resyncs:?}");
+}
+
+/// Holds what a page makes of it to what the sources say: of some that were not cut, some that were slow and some that
+/// were neither; where there is much, which a page takes long for, of one that was cut and slow and one that was cut.
+fn check_pages(ways: &[Way], tokens: usize, expected: &str) {
+    let much = tokens > 2000;
+    std::thread::scope(|scope| {
+        for way in if much { &ways[4..6] } else { &ways[..8] } {
+            scope.spawn(move || way.notes.page(much).assert_shows("m", expected));
+        }
+    });
 }
 
 fn finished() -> Options {
