@@ -142,7 +142,9 @@ impl Input {
         match (opcode, &self.message) {
             (8..=10, _) if !last || length > CONTROL_BYTES_MAX => Err(Close::Protocol),
             (8..=10, _) => Ok(()),
-            (0, Some(message)) if message.len() as u64 + length > self.message_bytes_max => Err(Close::TooLarge),
+            (0, Some(message)) if length > self.message_bytes_max.saturating_sub(message.len() as u64) => {
+                Err(Close::TooLarge)
+            }
             (0, Some(_)) => Ok(()),
             (1 | 2, None) if length > self.message_bytes_max => Err(Close::TooLarge),
             (1, None) => Ok(()),
@@ -283,8 +285,10 @@ mod tests {
             assert_eq!(read(&announce(0x81, length), &[]), (vec![], Some(Close::TooLarge)));
             assert_eq!(read(&announce(0x82, length), &[]), (vec![], Some(Close::TooLarge)));
         }
-        let half = [frame(0x01, &[b'x'; 600]), announce(0x80, 401)].concat();
-        assert_eq!(read(&half, &[]), (vec![], Some(Close::TooLarge)));
+        for length in [401, 512 << 20, u64::MAX - 599, u64::MAX] {
+            let half = [frame(0x01, &[b'x'; 600]), announce(0x80, length)].concat();
+            assert_eq!(read(&half, &[]), (vec![], Some(Close::TooLarge)), "{length}");
+        }
         assert_eq!(read(&frame(0x81, &[b'x'; 1000]), &[]).0.len(), 1, "the longest that may come");
     }
 
