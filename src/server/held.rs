@@ -3,8 +3,12 @@
 //! When the head of such an answer is written, the socket and its slot go to a [`Courier`] of their own. To the dispatcher
 //! the connection is closed from then on, so it ends, and its buffers and the request with it.
 //!
+//! A client that goes before that head is written leaves an answer that nobody will go on with. It holds its place on
+//! the exchange, and the exchange holds it: so it is thrown away with the connection.
+//!
 //! **Invariant:** an answer that goes on begins after its head and after all answers before it
-//! (`an_ongoing_answer_comes_after_those_before_it`).
+//! (`an_ongoing_answer_comes_after_those_before_it`); one that nobody takes over ends with its connection
+//! (`an_answer_that_nobody_goes_on_with_ends_with_its_connection`).
 
 use std::io;
 use std::net::SocketAddr;
@@ -64,6 +68,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Held<T> {
     }
 }
 
+impl<T> Drop for Held<T> {
+    fn drop(&mut self) {
+        drop(self.exchange.take_over());
+    }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Held<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().here {
@@ -100,6 +110,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> AsyncWrite for Held<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
     use std::time::Duration;
 
     use bytes::Bytes;
@@ -107,8 +118,11 @@ mod tests {
     use tokio::task::LocalSet;
 
     use super::*;
-    use crate::http::Feed;
+    use crate::http::{Answering, Feed};
     use crate::server::slots::Slots;
+
+    const TIMES: Times =
+        Times { head: Duration::from_secs(9), keep_alive: Duration::from_secs(9), write: Duration::from_secs(9) };
 
     struct Once(Option<Bytes>);
 
@@ -124,11 +138,9 @@ mod tests {
         LocalSet::new()
             .run_until(async {
                 let (mut client, io) = duplex(16);
-                let time = Duration::from_secs(9);
-                let times = Times { head: time, keep_alive: time, write: time };
                 let slots = Slots::new(1, 1, Vec::new(), Metrics::new());
                 let (slot, opened) = (slots.take(None).unwrap(), Opened::default());
-                let mut held = Held::new(io, None, times, Metrics::new(), slot, opened.clone());
+                let mut held = Held::new(io, None, TIMES, Metrics::new(), slot, opened.clone());
                 let before = "the answers before it, and its head;";
                 let reading = tokio::task::spawn_local(async move {
                     let mut read = String::new();
@@ -147,5 +159,32 @@ mod tests {
                 assert!(slots.take(None).is_some());
             })
             .await;
+    }
+
+    /// A feed that has its place on the exchange, as a real one has.
+    struct Placed {
+        _answering: Answering,
+        _lives: Rc<()>,
+    }
+
+    impl Feed for Placed {
+        fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Bytes>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_goes_on_with_ends_with_its_connection() {
+        let (client, io) = duplex(16);
+        let slots = Slots::new(1, 1, Vec::new(), Metrics::new());
+        let mut held = Held::new(io, None, TIMES, Metrics::new(), slots.take(None).unwrap(), Opened::default());
+        let lives = Rc::new(());
+        let placed = Placed { _answering: held.exchange().begin(), _lives: lives.clone() };
+        held.exchange().hand_over_for_tests(Box::new(placed));
+        drop(client);
+        assert!(held.write_all(b"the head").await.is_err(), "the client has gone");
+        assert_eq!(Rc::strong_count(&lives), 2);
+        drop(held);
+        assert_eq!(Rc::strong_count(&lives), 1);
     }
 }

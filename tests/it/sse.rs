@@ -188,6 +188,26 @@ async fn a_subscriber_that_has_gone_is_forgotten_at_once() {
     .await;
 }
 
+/// One that went before the head of its answer was written once kept its place in the channel for ever (CWE-772).
+#[tokio::test]
+async fn a_subscriber_that_never_saw_its_answer_is_forgotten() {
+    let app = streaming(|_| {});
+    for round in 0..300_u64 {
+        let mut socket = app.connect().await;
+        socket.write_all(b"GET /channels/c/sse HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        // Sooner or later, so that some go between the handler and the head.
+        tokio::time::sleep(Duration::from_micros(round % 10 * 50)).await;
+        socket.set_zero_linger().unwrap();
+    }
+    let still =
+        ["rillmark_subscribers{transport=\"sse\"} 0", "rillmark_http_requests_in_flight 1", "rillmark_connections 1"];
+    until("all to be forgotten", async || {
+        let text = app.get("/metrics").await.text().await.unwrap();
+        still.iter().all(|wanted| text.lines().any(|line| line == *wanted))
+    })
+    .await;
+}
+
 /// A reader that takes nothing was once kept for ever, since nobody looked (CWE-400). Over a Unix socket, where the
 /// kernel has no timer for it.
 #[tokio::test]
