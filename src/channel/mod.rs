@@ -1,5 +1,6 @@
 //! Channels: what is published becomes entries of a log, what is subscribed to is the fold of them.
 
+mod begun;
 mod credit;
 mod document;
 mod feed;
@@ -25,6 +26,7 @@ mod ticker;
 mod topic;
 pub mod view;
 
+pub use begun::{BegunRun, Published, RunEffect};
 pub use document::PageDocument;
 pub use hub::{Hub, HubLoad};
 pub use idempotency::fingerprint;

@@ -10,11 +10,12 @@
 //! **Source:** `openapi/protocol.md`, "Publishing", "Cancel", "Ending a channel".
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 use tokio::time::Instant;
 
+use super::begun::{Published, RunEffect};
 use super::hub::{Hub, Inner};
 use super::idempotency::{Claim, Mismatch};
 use super::ledger::{End, Ledger, Plan, Right};
@@ -66,18 +67,31 @@ impl Hub {
     pub async fn publish(
         &self,
         channel: &ChannelName,
-        mut batch: Batch,
+        batch: Batch,
         publisher: Publisher<'_>,
     ) -> Result<Position, PublishError> {
+        Ok(self.publish_telling(channel, batch, publisher).await?.id)
+    }
+
+    /// As [`Hub::publish`], and tells whether a run has begun by it.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn publish_telling(
+        &self,
+        channel: &ChannelName,
+        mut batch: Batch,
+        publisher: Publisher<'_>,
+    ) -> Result<Published, PublishError> {
         let hub = self.inner();
         let Some(key) = batch.key.take() else { return hub.publish(channel, batch, publisher.right).await };
         match hub.keys.claim(channel, publisher.credential, &key, publisher.fingerprint).await {
             Err(Mismatch) => Err(PublishError::IdempotencyMismatch),
-            Ok(Claim::Again(position)) => Ok(position),
+            Ok(Claim::Again(id)) => Ok(Published { id, effect: RunEffect::None }),
             Ok(Claim::First(ticket)) => {
-                let position = hub.publish(channel, batch, publisher.right).await?;
-                ticket.applied(position);
-                Ok(position)
+                let published = hub.publish(channel, batch, publisher.right).await?;
+                ticket.applied(published.id);
+                Ok(published)
             }
         }
     }
@@ -135,15 +149,20 @@ impl Inner {
         channel: &ChannelName,
         batch: Batch,
         right: Right,
-    ) -> Result<Position, PublishError> {
+    ) -> Result<Published, PublishError> {
         let Batch { stream, ops, epoch, .. } = batch;
         let names: Vec<&str> = ops.iter().map(Op::name).collect();
-        let plan = |ledger: &Ledger, now| ledger.plan(&stream, ops, right, now);
-        let (position, ()) = self.write(channel, epoch, plan, |_| ()).await?;
+        let before = AtomicU64::new(0);
+        let plan = |ledger: &Ledger, now| {
+            before.store(ledger.last_run(&stream), Ordering::Relaxed);
+            ledger.plan(&stream, ops, right, now)
+        };
+        let effect = |live: &mut Live| RunEffect::of(before.load(Ordering::Relaxed), &stream, live);
+        let (id, effect) = self.write(channel, epoch, plan, effect).await?;
         for same in names.chunk_by(|a, b| a == b) {
             self.count_op(same[0], same.len() as u64);
         }
-        Ok(position)
+        Ok(Published { id, effect })
     }
 
     pub(super) fn count_op(&self, name: &str, count: u64) {

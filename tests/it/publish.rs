@@ -287,19 +287,24 @@ async fn runs_of_lines_that_break_off_end_with_an_error() {
             start("ended"),
             done("ended"),
             markdown("grown", "so far"),
+            start("taken"),
+            start("ultimate"),
             text("feed", "a feed that never starts"),
             text("others", "not its own"),
         ] {
             slow.send(format!("{line}\n").as_bytes()).await;
         }
         until_state(&app, "feed", "active").await;
+        ask(&app, Method::DELETE, "/channels/c/streams/taken").await;
+        published(&app, "c", &start("taken")).await;
         if rudely {
             slow.send_raw(b"no chunk\r\n").await;
         }
         drop(slow);
         until_state(&app, "started", "error").await;
         until_state(&app, "grown", "error").await;
-        for (name, expected) in [("ended", "done"), ("feed", "active"), ("others", "active")] {
+        until_state(&app, "ultimate", "error").await;
+        for (name, expected) in [("ended", "done"), ("feed", "active"), ("others", "active"), ("taken", "active")] {
             assert_eq!(state(&app, name).await.as_deref(), Some(expected), "{name}");
         }
         assert_eq!(stream(&app, "grown").await["source"], "so far");

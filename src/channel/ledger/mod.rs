@@ -90,7 +90,7 @@ pub(super) struct Life {
     /// The source of a Markdown run, in bytes.
     pub(super) bytes: usize,
     /// Whether the run ends with an error when nobody feeds it: it was started, or fed by Markdown.
-    expires: bool,
+    pub(super) expires: bool,
     /// What the run's document is made with, once that is said.
     options: Option<Arc<Options>>,
     /// The options of an open body's first `markdown` op, which is yet to be sent.

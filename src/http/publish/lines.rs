@@ -7,14 +7,14 @@
 //! (`runs_of_lines_that_break_off_end_with_an_error`).
 //! **Source:** `openapi/protocol.md`, "NDJSON".
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 
 use super::answers::{LineError, LinesAnswer};
 use super::{Publishing, Sender, count, refuse_key};
-use crate::channel::{Hub, INTERRUPTED, PublishError, Publisher, Right, fingerprint};
+use crate::channel::{BegunRun, Hub, RunEffect, fingerprint};
 use crate::http::body::BUSY_WAIT;
 use crate::http::budget::{FREE_BYTES, Held};
 use crate::http::media_type::refuse_codings;
@@ -23,7 +23,7 @@ use crate::http::problem::Problem;
 use crate::http::problem_kinds::Kind;
 use crate::ingest::{Line, Lines};
 use crate::limits::Limits;
-use crate::protocol::{Batch, ChannelName, DomOp, Op, Piece, RunState, StreamName};
+use crate::protocol::{ChannelName, StreamName};
 
 /// The most lines that are told of. A sender that is wrong about each of its lines learns it from fewer, and an answer
 /// has to end somewhere.
@@ -46,9 +46,9 @@ pub(super) async fn lines(
     let mut body = OpenBody::new(payload, publishing.idle);
     let mut lines = Lines::new(publishing.sizes.batch_bytes_max);
     let mut held = Held::default();
-    let started = Started { hub: publishing.hub.clone(), channel, streams: BTreeSet::new() };
+    let started = Started { hub: publishing.hub.clone(), channel, runs: BTreeMap::new() };
     let answer = LinesAnswer { id: None, applied: 0, errors: Vec::new(), more_errors: None };
-    let mut feed = Feed { publishing, limits, sender, started, known: BTreeSet::new(), answer };
+    let mut feed = Feed { publishing, limits, sender, started, answer };
     loop {
         match body.next().await {
             Came::Bytes(bytes) => lines.push(&bytes),
@@ -56,7 +56,7 @@ pub(super) async fn lines(
                 if let Some(line) = lines.last_line().map(Owned::from) {
                     feed.take(line).await?;
                 }
-                feed.started.streams.clear();
+                feed.started.runs.clear();
                 return Ok(feed.answer);
             }
             Came::Broken => return Err(Problem::new(Kind::InvalidHeader, "the body broke off")),
@@ -96,8 +96,6 @@ struct Feed<'a> {
     limits: web::Data<Limits>,
     sender: Sender,
     started: Started,
-    /// Streams whose state before this body does not matter any more.
-    known: BTreeSet<StreamName>,
     answer: LinesAnswer,
 }
 
@@ -131,39 +129,16 @@ impl Feed<'_> {
         let (batch, _) = self.publishing.parse(json, Held::default()).await?;
         let batch = batch?;
         self.limits.publish_paced(caller, count(batch.ops.len() - 1), 0).await;
-        let begins = self.begins(&batch).await;
         let stream = batch.stream.clone();
-        let id = self.publishing.hub.publish(&self.started.channel, batch, self.sender.publisher(print)).await?;
-        self.answer.id = Some(id);
-        match begins {
-            Some(true) => drop(self.started.streams.insert(stream.clone())),
-            Some(false) => drop(self.started.streams.remove(&stream)),
-            None => {}
+        let sender = self.sender.publisher(print);
+        let published = self.publishing.hub.publish_telling(&self.started.channel, batch, sender).await?;
+        self.answer.id = Some(published.id);
+        match published.effect {
+            RunEffect::Began(run) => drop(self.started.runs.insert(stream, run)),
+            RunEffect::Ended => drop(self.started.runs.remove(&stream)),
+            RunEffect::None => {}
         }
-        self.known.insert(stream);
         Ok(())
-    }
-
-    /// Whether the batch leaves a run of its stream active that it or a line before it started; `None` where it changes
-    /// nothing about that. A live feed that never starts is nobody's run.
-    async fn begins(&self, batch: &Batch) -> Option<bool> {
-        let mut begins = None;
-        for op in &batch.ops {
-            match op {
-                Op::Dom(DomOp::Start { .. }) => begins = Some(true),
-                Op::Dom(DomOp::Done { .. } | DomOp::Error { .. }) => begins = Some(false),
-                Op::Markdown { .. } if begins.is_none() && !self.known.contains(&batch.stream) => {
-                    begins = (!self.is_active(&batch.stream).await).then_some(true);
-                }
-                _ => {}
-            }
-        }
-        begins
-    }
-
-    async fn is_active(&self, stream: &StreamName) -> bool {
-        let state = self.publishing.hub.channel_state(&self.started.channel).await;
-        state.and_then(|channel| Some(channel.streams.get(stream)?.state)) == Some(RunState::Active)
     }
 }
 
@@ -171,29 +146,18 @@ impl Feed<'_> {
 struct Started {
     hub: Hub,
     channel: ChannelName,
-    streams: BTreeSet<StreamName>,
+    runs: BTreeMap<StreamName, BegunRun>,
 }
 
 impl Drop for Started {
     fn drop(&mut self) {
-        let streams = std::mem::take(&mut self.streams);
-        let Some(runtime) = tokio::runtime::Handle::try_current().ok().filter(|_| !streams.is_empty()) else { return };
+        let runs = std::mem::take(&mut self.runs);
+        let Some(runtime) = tokio::runtime::Handle::try_current().ok().filter(|_| !runs.is_empty()) else { return };
         let (hub, channel) = (self.hub.clone(), self.channel.clone());
         runtime.spawn(async move {
-            for stream in streams {
-                interrupt(&hub, &channel, stream).await;
+            for (stream, run) in runs {
+                hub.interrupt(&channel, &stream, run).await;
             }
         });
-    }
-}
-
-async fn interrupt(hub: &Hub, channel: &ChannelName, stream: StreamName) {
-    let error = Op::<Piece>::Dom(DomOp::Error { target: None, error: INTERRUPTED.to_owned() });
-    let batch = Batch::new(stream, vec![error]);
-    let publisher = Publisher { right: Right::Backend, credential: "", fingerprint: 0 };
-    match hub.publish(channel, batch, publisher).await {
-        // Refused: the run has ended meanwhile.
-        Ok(_) | Err(PublishError::Refused(_) | PublishError::ChannelEnded) => {}
-        Err(error) => tracing::warn!(%error, "a run whose publisher has gone was not ended"),
     }
 }
