@@ -36,7 +36,8 @@ use feed::{Events, Manner};
         ("channel" = String, Path, description = "The channel's name", example = "chat-42"),
         ("last_event_id" = Option<String>, Query, description = "The id that the page has; what it missed follows"),
         ("Last-Event-ID" = Option<String>, Header, description = "The same; beats the query"),
-        ("from" = Option<String>, Query, description = "`now`: without history, but for documents being written"),
+        ("from" = Option<String>, Query, pattern = "^(now|beginning)$",
+         description = "`now`: without history, but for documents being written"),
         ("token" = Option<String>, Query, description = "A token that expires within a minute, where no header can be set"),
     ),
     responses(
@@ -66,7 +67,8 @@ pub(super) async fn of_channel(
         ("channel" = Vec<String>, Query, description = "The channels, at most 32", example = json!(["chat-42"])),
         ("last_event_id" = Option<String>, Query, description = "The id that the page has; what it missed follows"),
         ("Last-Event-ID" = Option<String>, Header, description = "The same; beats the query"),
-        ("from" = Option<String>, Query, description = "`now`: without history, but for documents being written"),
+        ("from" = Option<String>, Query, pattern = "^(now|beginning)$",
+         description = "`now`: without history, but for documents being written"),
         ("token" = Option<String>, Query, description = "A token that expires within a minute, where no header can be set"),
     ),
     responses(

@@ -30,7 +30,7 @@ use futures_util::Stream as _;
 use super::context::RequestContext;
 use super::door::Visitor;
 use super::ongoing::{Feed, endless};
-use super::problem::Problem;
+use super::problem::{Problem, ProblemBody};
 use super::problem_kinds::Kind;
 use super::publish::channel_of;
 use super::subscribe::{Asked, Subscribing};
@@ -53,10 +53,15 @@ const EARLY_BYTES_MAX: usize = 16 * 1024;
     params(
         ("channel" = String, Path, description = "The channel's name", example = "chat-42"),
         ("last_event_id" = Option<String>, Query, description = "The id that the page has; what it missed follows"),
-        ("from" = Option<String>, Query, description = "`now`: without history, but for documents being written"),
+        ("from" = Option<String>, Query, pattern = "^(now|beginning)$",
+         description = "`now`: without history, but for documents being written"),
         ("token" = Option<String>, Query, description = "A token that expires within a minute"),
     ),
-    responses((status = 101, description = "A WebSocket")),
+    responses(
+        (status = 101, description = "A WebSocket"),
+        (status = 426, description = "This is no handshake; `Upgrade` says what would be", body = ProblemBody,
+         content_type = "application/problem+json"),
+    ),
 )]
 pub(super) async fn of_channel(
     request: HttpRequest,
@@ -78,7 +83,11 @@ pub(super) async fn of_channel(
     description = "As on one channel, but it watches what `subscribe` messages name, and every frame has the member \
         `channel`.",
     params(("token" = Option<String>, Query, description = "A token that expires within a minute")),
-    responses((status = 101, description = "A WebSocket")),
+    responses(
+        (status = 101, description = "A WebSocket"),
+        (status = 426, description = "This is no handshake; `Upgrade` says what would be", body = ProblemBody,
+         content_type = "application/problem+json"),
+    ),
 )]
 pub(super) async fn of_several(
     request: HttpRequest,
