@@ -32,8 +32,12 @@ use crate::telemetry::OP_KINDS;
 /// rate that one publisher may have.
 const PENDING_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Where a channel stands in the schedule is the time of its last change; so many are looked at for one to give up.
+/// To make room for one publish, so many channels are given up at most, and so many passed by that others are at.
 const CANDIDATES_MAX: usize = 64;
+
+/// Where a channel stands in the schedule is the time of its last change; so many are looked at for one to give up, and
+/// moved to where they belong. The next who asks goes on from there.
+const LOOKED_AT_MAX: usize = 1_024;
 
 /// Who publishes.
 #[derive(Clone, Copy, Debug)]
@@ -253,12 +257,14 @@ impl Inner {
         Err(PublishError::LogsFull { max: usize::try_from(max).unwrap_or(usize::MAX) })
     }
 
-    /// Gives up the channel that nobody has written to for longest, of those that may be given up.
+    /// Gives up the channel that nobody has written to for longest, of those that may be given up. Those that may not
+    /// are moved to the end, so that they are not in the way of the next who asks.
     async fn give_up_longest_idle(self: &Arc<Self>) -> bool {
+        let now = Instant::now();
         let mut passed = 0;
-        for _ in 0..CANDIDATES_MAX {
-            let next = self.schedule.lock().idle_since(Instant::now(), passed + 1).into_iter().nth(passed);
-            let Some(topic) = next else { return false };
+        for _ in 0..LOOKED_AT_MAX {
+            let next = self.schedule.lock().idle_since(now, passed + 1).into_iter().nth(passed);
+            let Some(topic) = next.filter(|_| passed < CANDIDATES_MAX) else { return false };
             let locked = topic.writer.try_lock();
             let Ok(mut writer) = locked else {
                 passed += 1;
@@ -273,6 +279,9 @@ impl Inner {
                     drop(writer);
                     self.tidy(&topic);
                     return true;
+                }
+                Some(live) if matches!(live.slot, Some(Slot::Idle(at)) if at < now) => {
+                    self.place(&topic, live, Slot::Idle(now));
                 }
                 _ => passed += 1,
             }

@@ -122,6 +122,25 @@ async fn beyond_the_cap_the_longest_idle_channel_makes_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn watched_feeds_do_not_stand_in_the_way_of_an_idle_channel() {
+    let stage = Stage::new(HubOptions { channels_max: 101, ..HubOptions::default() });
+    let mut watching = Vec::new();
+    for n in 0..100 {
+        let name = format!("feed-{n}");
+        watching.push(stage.watch(&name, From::Now));
+        stage.say(&name, "x").await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    finished(&stage, "idle", "x").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stage.say("new", "x").await;
+    assert!(stage.hub.channel_state(&channel("idle")).await.is_none(), "it made room");
+    assert!(
+        watching.iter().enumerate().all(|(n, _)| stage.hub.inner().known(&channel(&format!("feed-{n}"))).is_some())
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_page_that_missed_the_end_of_a_life_is_told() {
     for pending in [false, true] {
         let stage = Stage::new(HubOptions { channels_max: 1, ..HubOptions::default() });
