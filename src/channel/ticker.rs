@@ -6,6 +6,9 @@
 //! **Invariant:** ticks of a channel are at least [`HubOptions::tick`](super::HubOptions::tick) apart, but for those that
 //! someone who joins or leaves needs (`ticks_keep_their_distance_and_the_first_is_at_once`).
 //!
+//! **Invariant:** what a tick parses is known before it is made, also of entries that the view has not seen yet
+//! (`the_worker_is_spared_every_tick_of_a_large_document`).
+//!
 //! **Invariant:** no entry is left without a tick, and no timer without an entry
 //! (`a_timer_is_there_only_while_something_waits`, `a_timer_that_dies_with_its_worker_is_made_up_for`).
 
@@ -14,10 +17,10 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
-use super::feed::KeptTick;
+use super::feed::{Feed, KeptTick};
 use super::hub::Inner;
 use super::topic::{Scene, Topic};
-use super::view::{Readiness, View};
+use super::view::Readiness;
 use crate::limits::SMALL_SOURCE_BYTES_MAX;
 use crate::oplog::Logged;
 use crate::protocol::{DomOp, EncodedTick, Op};
@@ -26,9 +29,12 @@ use crate::protocol::{DomOp, EncodedTick, Op};
 pub(super) const SMALL_BYTES: usize = SMALL_SOURCE_BYTES_MAX;
 
 impl Scene {
-    /// About how many bytes the next tick parses.
-    pub(super) fn cost(&self) -> usize {
-        self.view.as_ref().map_or(0, View::cost)
+    /// Whether the next tick is little work: of what the view holds, and of what the feed has for it. Few entries are
+    /// looked at, since each weighs something.
+    pub(super) fn is_small(&self, feed: &Feed) -> bool {
+        let Some(room) = SMALL_BYTES.checked_sub(feed.pending_bytes) else { return false };
+        let coming = feed.pending.iter().map(|logged| &logged.entry.stream);
+        self.view.as_ref().is_none_or(|view| view.cost(coming) <= room)
     }
 }
 
@@ -56,7 +62,7 @@ impl Topic {
     /// Makes a tick here where that is little work and nobody else is at it. The answer is `tick`'s.
     fn tick_if_small(&self, hub: &Arc<Inner>) -> Option<Option<Instant>> {
         let mut scene = self.scene.try_lock()?;
-        let small = scene.cost() + self.feed.lock().pending_bytes <= SMALL_BYTES;
+        let small = scene.is_small(&self.feed.lock());
         small.then(|| self.tick(hub, &mut scene, false))
     }
 
@@ -126,7 +132,7 @@ impl Topic {
     /// Makes a tick of all that was published before, whatever it costs.
     pub(super) async fn flush(self: &Arc<Self>, hub: &Arc<Inner>) {
         let done = self.scene.try_lock().is_some_and(|mut scene| {
-            let small = scene.cost() + self.feed.lock().pending_bytes <= SMALL_BYTES;
+            let small = scene.is_small(&self.feed.lock());
             if small {
                 self.tick(hub, &mut scene, true);
             }

@@ -165,3 +165,25 @@ async fn large_documents_are_framed_off_the_worker_and_all_arrive() {
     assert!(reader.text().await == expected, "every paragraph is there");
     assert!(stage.watch("c", From::Beginning).text().await == expected, "in the snapshot too");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_worker_is_spared_every_tick_of_a_large_document() {
+    for (words, at_once) in [(10, true), (20_000, false)] {
+        for last in
+            [json!({"op": "done"}), json!({"op": "error", "error": "e"}), json!({"op": "markdown", "text": "x"})]
+        {
+            let stage = Stage::new(HubOptions::default());
+            let mut reader = stage.watch("c", From::Beginning);
+            let text = "word ".repeat(words);
+            stage.publish("c", "s", json!([{"op": "start"}, {"op": "markdown", "text": text}])).await.unwrap();
+            reader.settle().await;
+            stage.publish("c", "s", json!([last])).await.unwrap();
+            let topic = stage.hub.inner().known(&channel("c")).unwrap();
+            let made = topic.feed.lock().pending.is_empty();
+            assert_eq!(made, at_once, "{words} words, {last}");
+            let page = reader.settle().await;
+            assert!(page.text["s"].contains("word word"), "{last}");
+            assert!(topic.feed.lock().pending.is_empty(), "it was made in the end");
+        }
+    }
+}

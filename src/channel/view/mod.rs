@@ -22,13 +22,13 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ahash::RandomState;
 
-use plan::{Plan, Slot};
+use plan::{Events, Plan, Slot};
 
 use super::credit::Credit;
 use super::document::{PageDocument, dom_op};
@@ -67,7 +67,7 @@ pub struct View {
     policy: Arc<Policy>,
     fold: Fold<PageDocument>,
     pending: Vec<Logged>,
-    /// Of each stream that has Markdown pending: how many bytes.
+    /// Of each stream that has something pending: how many bytes of Markdown.
     waiting: BTreeMap<StreamName, usize>,
     credits: HashMap<StreamName, Credit, RandomState>,
 }
@@ -95,10 +95,11 @@ impl View {
     /// Takes the entry after the head. It reaches the fold, and pages, with the next tick. O(ops).
     pub fn apply(&mut self, offset: u64, entry: Arc<Entry>) {
         debug_assert_eq!(offset, self.head() + 1, "entries are dense");
-        for op in &entry.ops {
-            if let Op::Markdown { text, .. } = op {
-                *self.waiting.entry(entry.stream.clone()).or_default() += text.len();
-            }
+        let markdown = entry.ops.iter().map(|op| if let Op::Markdown { text, .. } = op { text.len() } else { 0 });
+        let bytes = markdown.sum::<usize>();
+        match self.waiting.get_mut(&entry.stream) {
+            Some(waiting) => *waiting += bytes,
+            None => drop(self.waiting.insert(entry.stream.clone(), bytes)),
         }
         self.pending.push(Logged { offset, entry });
     }
@@ -110,18 +111,21 @@ impl View {
         if self.pending.is_empty() {
             return Readiness::Idle;
         }
-        let next = self.waiting.iter().filter_map(|(name, bytes)| Some(self.credits.get(name)?.next(*bytes)));
+        let documents = self.waiting.iter().filter(|(_, bytes)| **bytes > 0);
+        let next = documents.filter_map(|(name, bytes)| Some(self.credits.get(name)?.next(*bytes)));
         match next.max().map(|next| next.saturating_duration_since(now)) {
             None | Some(Duration::ZERO) => Readiness::Ready,
             Some(wait) => Readiness::Wait(wait),
         }
     }
 
-    /// What the next tick will parse, in bytes, about.
+    /// What the next tick will parse, in bytes, about: where entries of the streams `coming` are applied before it, but
+    /// for their own text. Any entry may have its stream's document parsed, as an end does.
     #[must_use]
-    pub fn cost(&self) -> usize {
+    pub fn cost<'a>(&'a self, coming: impl IntoIterator<Item = &'a StreamName>) -> usize {
         let of = |name| self.fold.stream(name).and_then(StreamFold::document).map_or(0, |d| d.body.cost());
-        self.waiting.iter().map(|(name, bytes)| of(name) + bytes).sum()
+        let streams: BTreeSet<&StreamName> = self.waiting.keys().chain(coming).collect();
+        streams.into_iter().map(of).sum::<usize>() + self.waiting.values().sum::<usize>()
     }
 
     /// Everything new, as frames; the fold moves on to the head. To be asked [`View::ready`] first is the caller's
@@ -133,7 +137,7 @@ impl View {
         for (i, logged) in pending.iter().enumerate() {
             let framed = plan.is_framed_after(i);
             let slot = &mut plan.slots[plan.places[i]];
-            self.take(logged, now, slot);
+            self.take(logged, now, slot, &mut plan.events[slot.number]);
             if framed {
                 self.frame(now, slot);
             }
@@ -146,10 +150,10 @@ impl View {
     }
 
     /// Folds one entry and appends what it shows, but for the text of a document that stays open.
-    fn take(&mut self, logged: &Logged, now: Instant, slot: &mut Slot) {
+    fn take(&mut self, logged: &Logged, now: Instant, slot: &mut Slot, events: &mut Events) {
         let Logged { offset, entry } = logged;
         for (index, op) in (0..).zip(&entry.ops) {
-            if matches!(op, Op::Dom(DomOp::Event { .. })) && slot.may_frame_for_an_event() {
+            if matches!(op, Op::Dom(DomOp::Event { .. })) && events.may_frame() {
                 self.frame(now, slot);
             }
             let at = OpAt { offset: *offset, index };

@@ -22,26 +22,32 @@ pub(super) struct Plan {
     pub(super) slots: Vec<Slot>,
     /// Of each entry, its slot.
     pub(super) places: Vec<usize>,
+    /// Of each stream, by [`Slot::number`], how many events asked for the document first.
+    pub(super) events: Vec<Events>,
     /// Whether an entry is the last one of its slot.
     last: Vec<bool>,
 }
+
+/// The events of a stream in one tick, however many slots they are in.
+#[derive(Clone, Default)]
+pub(super) struct Events(usize);
 
 /// A frame to be.
 pub(super) struct Slot {
     pub(super) stream: StreamName,
     pub(super) ops: Vec<DomOp>,
+    /// Of its stream, among those of the tick.
+    pub(super) number: usize,
     /// Whether open documents are framed at its end.
     framed: bool,
-    /// How many events asked for the document first.
-    events: usize,
 }
 
-impl Slot {
+impl Events {
     /// An event comes after what was written before it. So the document is framed first, but for the first few events
     /// only: a frame for each would cost what a frame for each entry would.
-    pub(super) fn may_frame_for_an_event(&mut self) -> bool {
-        self.events += 1;
-        self.events <= FRAMES_PER_TICK_MAX
+    pub(super) fn may_frame(&mut self) -> bool {
+        self.0 += 1;
+        self.0 <= FRAMES_PER_TICK_MAX
     }
 }
 
@@ -50,19 +56,20 @@ impl Plan {
     pub(super) fn new(pending: &[Logged], kind: impl Fn(&StreamName) -> Option<Kind>) -> Self {
         let regrouped = is_markdown_alone(pending, kind);
         let mut slots: Vec<Slot> = Vec::new();
-        let mut of: HashMap<&StreamName, Vec<usize>, RandomState> = HashMap::default();
+        let mut of: HashMap<&StreamName, (usize, Vec<usize>), RandomState> = HashMap::default();
         let mut places = Vec::with_capacity(pending.len());
         for Logged { entry, .. } in pending {
-            let known = of.entry(&entry.stream).or_default();
+            let streams = of.len();
+            let (number, known) = of.entry(&entry.stream).or_insert_with(|| (streams, Vec::new()));
             let open = known.last().filter(|slot| regrouped || **slot + 1 == slots.len());
             let place = open.copied().unwrap_or_else(|| {
-                slots.push(Slot { stream: entry.stream.clone(), ops: Vec::new(), framed: false, events: 0 });
+                slots.push(Slot { stream: entry.stream.clone(), ops: Vec::new(), number: *number, framed: false });
                 known.push(slots.len() - 1);
                 slots.len() - 1
             });
             places.push(place);
         }
-        for known in of.values() {
+        for (_, known) in of.values() {
             let first = known.iter().take(FRAMES_PER_TICK_MAX - 1);
             first.chain(known.last()).for_each(|slot| slots[*slot].framed = true);
         }
@@ -71,7 +78,8 @@ impl Plan {
         for (i, place) in places.iter().enumerate().rev() {
             last[i] = !std::mem::replace(&mut seen[*place], true);
         }
-        Self { slots, places, last }
+        let events = vec![Events::default(); of.len()];
+        Self { slots, places, events, last }
     }
 
     /// Whether the open document of an entry's stream is framed once the entry is in its slot.

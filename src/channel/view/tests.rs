@@ -138,6 +138,23 @@ fn a_document_that_alternates_with_others_is_framed_a_few_times() {
 }
 
 #[test]
+fn a_document_that_alternates_with_others_is_framed_for_a_few_events() {
+    let mut view = view();
+    publish(&mut view, "m", vec![start()]);
+    for n in 0..50 {
+        publish(&mut view, "m", vec![markdown(&format!("{n}\n\n")), event(None)]);
+        publish(&mut view, "b", vec![append("<i>")]);
+    }
+    let tick = view.tick(Instant::now());
+    let of_m: Vec<&Frame> = tick.frames.iter().filter(|frame| frame.stream == name("m")).collect();
+    let told = of_m.iter().flat_map(|frame| &frame.ops).filter(|op| matches!(op, DomOp::Event { .. })).count();
+    let framed: Vec<_> =
+        (0..of_m.len()).filter(|at| of_m[*at].ops.iter().any(|op| matches!(op, DomOp::Html { .. }))).collect();
+    assert_eq!((told, framed), (50, vec![0, 1, 2, 3, 49]), "four for events, one at the end");
+    assert_eq!(view.markdown(&name("m")).unwrap().1, (0..50).map(|n| format!("<p>{n}</p>")).collect::<String>());
+}
+
+#[test]
 fn every_end_finishes_the_document_first() {
     let error = || Op::Dom(DomOp::Error { target: None, error: "e".to_owned() });
     let cancel = || Op::Dom(DomOp::Done { target: None, cancelled: true });
@@ -237,7 +254,7 @@ fn a_costly_document_waits_for_its_credit_and_everyone_with_it() {
     let mut now = Instant::now();
     publish(&mut view, "m", vec![start(), markdown(&"word ".repeat(20_000))]);
     assert_eq!(view.ready(now), Readiness::Ready, "the first frame owes nothing");
-    assert!(view.cost() >= 100_000);
+    assert!(view.cost([]) >= 100_000);
     view.tick(now);
     publish(&mut view, "a", vec![start(), text("x")]);
     assert_eq!(view.ready(now), Readiness::Ready, "who sends no Markdown does not wait");
@@ -252,6 +269,24 @@ fn a_costly_document_waits_for_its_credit_and_everyone_with_it() {
     view.tick(now);
     publish(&mut view, "m", vec![start(), markdown("new")]);
     assert_eq!(view.ready(now), Readiness::Ready, "a new run owes nothing");
+}
+
+#[test]
+fn an_end_costs_what_is_open_whether_it_was_applied_or_is_coming() {
+    let mut view = view();
+    publish(&mut view, "m", vec![start(), markdown(&"word ".repeat(20_000))]);
+    publish(&mut view, "a", vec![start()]);
+    view.tick(Instant::now());
+    let (m, a) = (name("m"), name("a"));
+    assert_eq!((view.cost([]), view.cost([&a])), (0, 0), "nobody touches the document");
+    let cost = view.cost([&m]);
+    assert!((100_000..200_000).contains(&cost), "{cost}");
+    assert_eq!(view.cost([&m, &a, &m]), cost, "it is parsed once");
+    publish(&mut view, "m", vec![done()]);
+    assert_eq!((view.cost([]), view.cost([&m])), (cost, cost));
+    assert_eq!(view.ready(Instant::now()), Readiness::Ready, "an end does not wait for credit");
+    view.tick(Instant::now());
+    assert_eq!(view.cost([&m]), 0, "it is at rest");
 }
 
 #[test]

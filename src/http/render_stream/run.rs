@@ -111,7 +111,7 @@ impl Run {
 
     /// What the next tick parses, in bytes, about.
     pub(super) fn cost(&self) -> usize {
-        self.view.as_ref().map_or(0, View::cost)
+        self.view.as_ref().map_or(0, |view| view.cost([]))
     }
 
     /// Everything new.
