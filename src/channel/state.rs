@@ -2,6 +2,8 @@
 //!
 //! Both name the id up to which they tell: a page made from it joins there, and misses and repeats nothing.
 //!
+//! **Invariant:** nobody who publishes waits for who asks (`who_asks_for_the_state_keeps_nobody_from_publishing`).
+//!
 //! **Source:** `openapi/protocol.md`, "State".
 
 use std::collections::BTreeMap;
@@ -9,7 +11,7 @@ use std::sync::Arc;
 
 use super::document::PageDocument;
 use super::hub::Hub;
-use super::topic::{Live, Scene, Topic};
+use super::topic::{Scene, Topic};
 use super::view::View;
 use crate::oplog::{Body as _, StreamFold};
 use crate::protocol::{ChannelName, DomOp, Kind, Position, RunState, StreamName};
@@ -91,17 +93,17 @@ impl Hub {
     /// What a channel holds; none where it has no log.
     pub async fn channel_state(&self, channel: &ChannelName) -> Option<ChannelState> {
         let hub = self.inner();
-        let (topic, writer) = hub.existing(channel).await?;
-        let state = life_of(writer.live.as_ref()?);
-        // While nobody may write, so that all of it is of one id.
+        // Waits for who is writing, and for nothing more: publishers go on while this one has its turn below.
+        let (topic, _) = hub.existing(channel).await?;
         topic.flush(hub).await;
-        let streams = |_: &Arc<Topic>, _: &_, scene: &mut Scene| {
-            let view = scene.view.as_ref()?;
-            Some(view.streams().map(|(name, stream)| (name.clone(), summary_of(stream))).collect())
+        let look = |topic: &Arc<Topic>, _: &_, scene: &mut Scene| {
+            let streams = scene.view.as_ref()?.streams();
+            let streams = streams.map(|(name, stream)| (name.clone(), summary_of(stream))).collect();
+            let feed = topic.feed.lock();
+            let state = life_of(feed.is_over(), &streams);
+            Some(ChannelState { id: feed.position(), state, subscribers: feed.watchers.len(), streams })
         };
-        let streams = topic.look(hub, streams).await??;
-        let feed = topic.feed.lock();
-        Some(ChannelState { id: feed.position(), state, subscribers: feed.watchers.len(), streams })
+        topic.look(hub, look).await?
     }
 
     /// What a stream holds; none where there is none of the name.
@@ -118,10 +120,10 @@ impl Hub {
     }
 }
 
-fn life_of(live: &Live) -> ChannelLife {
-    match live.ended {
+fn life_of(ended: bool, streams: &BTreeMap<StreamName, StreamSummary>) -> ChannelLife {
+    match ended {
         true => ChannelLife::Ended,
-        false if live.ledger.active() > 0 => ChannelLife::Active,
+        false if streams.values().any(|stream| stream.state == RunState::Active) => ChannelLife::Active,
         false => ChannelLife::Idle,
     }
 }

@@ -1,5 +1,6 @@
 //! From a publish to a page: at once after quiet, together when it is much, once and in order always.
 
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::*;
@@ -186,4 +187,23 @@ async fn the_worker_is_spared_every_tick_of_a_large_document() {
             assert!(topic.feed.lock().pending.is_empty(), "it was made in the end");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_the_state_keeps_nobody_from_publishing() {
+    let stage = Stage::new(HubOptions::default());
+    let hub = stage.hub.inner();
+    let turns = u32::try_from(hub.ticks.available_permits()).unwrap();
+    let taken = hub.ticks.acquire_many(turns).await.unwrap();
+    let text = "word ".repeat(20_000);
+    stage.publish("c", "s", json!([{"op": "markdown", "text": text}])).await.unwrap();
+    let name = channel("c");
+    let mut asked = std::pin::pin!(stage.hub.channel_state(&name));
+    assert!(asked.as_mut().now_or_never().is_none(), "it waits for its turn");
+    let second = Duration::from_secs(1);
+    let published = tokio::time::timeout(second, stage.publish("c", "t", json!([{"op": "start"}]))).await;
+    let id = published.expect("nobody waits for who asks").unwrap();
+    drop(taken);
+    let state = asked.await.unwrap();
+    assert_eq!((state.id, state.streams.len(), state.state), (id, 2, ChannelLife::Active));
 }
