@@ -61,9 +61,10 @@ pub(super) fn assemble(
                 fn_service(move |io: TcpStream| {
                     let kit = kit_of_connection.clone();
                     async move {
-                        let peer = io.peer_addr().ok();
+                        // Reset before it was accepted. Without an address it would count as one of a Unix socket.
+                        let peer = io.peer_addr().map_err(DispatchError::Io)?;
                         prepare(&io, times.write);
-                        kit.admit(io, peer, times).await
+                        kit.admit(io, Some(peer), times).await
                     }
                 })
                 .and_then(kit.service(draining.clone()))
