@@ -140,7 +140,7 @@ impl Http {
         let renderer = Renderer::new(options, Arc::clone(&limits), metrics.clone());
         let shared = (Arc::clone(&limits), metrics.clone(), readiness.clone());
         let stream_renderer = StreamRenderer::new(options, channels, renderer.budget(), shared);
-        let publishing = Publishing::new(options, channels, hub.clone(), renderer.budget());
+        let publishing = Publishing::new(options, channels, (hub.clone(), readiness.clone()), renderer.budget());
         let doors = (Arc::clone(&auth), Arc::clone(&limits));
         let told = (metrics.clone(), readiness.clone());
         let subscribing = Subscribing::new(hub, doors, told, options.streams.clone(), channels);

@@ -507,7 +507,10 @@ async fn a_service_that_stops_takes_no_publish_and_answers_open_bodies() {
     until_source(&app, "s", "so far").await;
     let mut lines = Slow::post(&app, "/channels/c/ops", &[NDJSON]).await;
     lines.send(format!("{}\n", text("t", "x")).as_bytes()).await;
+    let mut silent = Slow::post(&app, "/channels/c/ops", &[NDJSON]).await;
+    silent.send(format!("{}\n", text("u", "x")).as_bytes()).await;
     until_state(&app, "t", "active").await;
+    until_state(&app, "u", "active").await;
     let served = app.stop();
     let answer = reply.answer().await;
     assert_eq!((answer.status, &answer.body["type"]), (503, &json!("/problems/draining")));
@@ -517,7 +520,7 @@ async fn a_service_that_stops_takes_no_publish_and_answers_open_bodies() {
             break;
         }
     }
-    assert_eq!(lines.answer().await.status, 503);
+    assert_eq!((lines.answer().await.status, silent.answer().await.status), (503, 503));
     served.await.unwrap().unwrap();
 }
 

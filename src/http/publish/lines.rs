@@ -50,7 +50,12 @@ pub(super) async fn lines(
     let answer = LinesAnswer { id: None, applied: 0, errors: Vec::new(), more_errors: None };
     let mut feed = Feed { publishing, limits, sender, started, answer };
     loop {
-        match body.next().await {
+        let came = tokio::select! {
+            biased;
+            came = body.next() => came,
+            () = publishing.readiness.ending() => return Err(Problem::draining()),
+        };
+        match came {
             Came::Bytes(bytes) => lines.push(&bytes),
             Came::End => {
                 if let Some(line) = lines.last_line().map(Owned::from) {

@@ -30,6 +30,7 @@ use super::HttpOptions;
 use super::body::{Body, BodyBudget, BodyLimits};
 use super::budget::{Budget, FREE_BYTES, Held};
 use super::facts;
+use super::health::Readiness;
 use super::problem::Problem;
 use super::problem_kinds::Kind;
 use crate::auth::{Caller, Header, Pass};
@@ -52,6 +53,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 #[derive(Clone)]
 pub(super) struct Publishing {
     hub: Hub,
+    readiness: Readiness,
     bodies: BodyBudget,
     sizes: Sizes,
     body_timeout: Duration,
@@ -60,9 +62,15 @@ pub(super) struct Publishing {
 
 impl Publishing {
     /// Over this hub, under the operator's options, with bodies paid from `bodies`.
-    pub(super) fn new(http: &HttpOptions, channels: &HubOptions, hub: Hub, bodies: Budget) -> Self {
+    pub(super) fn new(
+        http: &HttpOptions,
+        channels: &HubOptions,
+        (hub, readiness): (Hub, Readiness),
+        bodies: Budget,
+    ) -> Self {
         Self {
             hub,
+            readiness,
             bodies: BodyBudget(bodies),
             sizes: Sizes {
                 op_bytes_max: channels.op_bytes_max,
