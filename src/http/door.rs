@@ -79,6 +79,11 @@ impl Visitor {
         self.pass.as_ref().ok_or_else(|| Unauthorized.into())
     }
 
+    /// Who it is as long as nothing was shown.
+    pub(super) fn by_address(&self) -> Caller {
+        self.address.map_or(Caller::Local, Caller::Address)
+    }
+
     /// What a token opens that came in a message. Wrong ones count against the address.
     ///
     /// # Errors
@@ -156,8 +161,7 @@ pub(super) async fn guard<B: MessageBody + 'static>(
     let mut told = None;
     if let Some((_, need)) = needs.iter().find(|(method, _)| *method == request.method().as_str()) {
         let admitted = admit(*need, &page, &auth, &limits, request.request()).and_then(|visitor| {
-            let by_address = visitor.address.map_or(Caller::Local, Caller::Address);
-            let caller = visitor.pass.as_ref().map_or(by_address, Pass::caller);
+            let caller = visitor.pass.as_ref().map_or_else(|| visitor.by_address(), Pass::caller);
             Ok((visitor, need.rate(&limits).check(caller)?))
         });
         let (visitor, standing) = admitted.map_err(|problem| problem.headers(headers.clone()))?;

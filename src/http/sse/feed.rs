@@ -158,8 +158,7 @@ impl<S: Source> Events<S> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             if self.manner.until.is_some_and(|until| until <= now) {
-                self.bye(Close::TokenExpired, 0);
-                return true;
+                return true; // It is looked at before anything is said.
             }
             let silent = self.spoke + self.manner.keep_alive;
             let next = if silent <= now { now + self.manner.keep_alive } else { silent };
@@ -182,6 +181,11 @@ impl<S: Source> Feed for Events<S> {
             }
             if self.over {
                 return Poll::Ready(None);
+            }
+            // Also where the channels always have something.
+            if self.manner.until.is_some_and(|until| until <= Instant::now()) {
+                self.bye(Close::TokenExpired, 0);
+                continue;
             }
             match self.sources.poll_next(cx) {
                 Poll::Ready((channel, delivery)) => self.take(channel, delivery),

@@ -164,7 +164,9 @@ async fn a_token_ends_the_connection_with_a_reason() {
     advance(Duration::from_millis(19_900)).await;
     assert_eq!(read(&mut events), (":\n\n".to_owned(), false));
     advance(Duration::from_millis(200)).await;
+    script.tick(1, "too late");
     let (text, over) = read(&mut events);
+    assert!(!text.contains("too late"), "{text}");
     assert!(over && text.contains("\"reason\":\"token-expired\",\"come_back\":false"), "{text}");
     assert!(!text.contains("retry"), "{text}");
 }

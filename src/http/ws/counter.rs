@@ -56,6 +56,12 @@ impl Desk for Counter {
         self.until
     }
 
+    fn charge(&self) -> Result<(), Problem> {
+        let caller = self.pass.as_ref().map_or_else(|| self.visitor.by_address(), Pass::caller);
+        self.service.limits.subscribe_rate.check(caller)?;
+        Ok(())
+    }
+
     fn present(&mut self, token: &str) -> Result<(), Problem> {
         let service = &self.service;
         let pass = self.visitor.bring(&service.auth, &service.limits, token)?;

@@ -24,6 +24,9 @@ pub(super) trait Desk {
     /// When the connection's right to be there ends.
     fn until(&self) -> Option<Instant>;
 
+    /// Counts what was asked in vain against who asked.
+    fn charge(&self) -> Result<(), Problem>;
+
     /// Takes a token for what follows, in place of the one before.
     fn present(&mut self, token: &str) -> Result<(), Problem>;
 

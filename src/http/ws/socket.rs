@@ -131,7 +131,7 @@ impl<D: Desk> Socket<D> {
         match self.desk.watch(&channel, from) {
             Ok(source) => self.sources.put(source),
             Err(problem) => {
-                self.refuse(None, Some(channel), &problem);
+                self.tell_refused(None, Some(channel), &problem);
                 let close = if problem.kind() == Kind::Draining { Close::Restart } else { Close::Busy };
                 self.close(close, problem.retry_after_seconds().unwrap_or(1) * 1000);
             }
@@ -154,7 +154,23 @@ impl<D: Desk> Socket<D> {
         self.over = true;
     }
 
+    /// Refuses a message. It counts all the same, or one socket could keep a core busy with refusals (CWE-770). A
+    /// client that is known and over its rate is told to wait instead.
     fn refuse(&mut self, reference: Option<Reference>, channel: Option<ChannelName>, problem: &Problem) {
+        self.tell_refused(reference, channel, problem);
+        if !(self.desk.is_known() && problem.kind() == Kind::RateLimited) {
+            self.charge();
+        }
+    }
+
+    /// Counts a message that did nothing. Too many end the connection.
+    fn charge(&mut self) {
+        if let Err(problem) = self.desk.charge() {
+            self.close(Close::Busy, problem.retry_after_seconds().unwrap_or(1) * 1000);
+        }
+    }
+
+    fn tell_refused(&mut self, reference: Option<Reference>, channel: Option<ChannelName>, problem: &Problem) {
         let problem_json = RawValue::from_string(self.desk.refused(problem)).expect("a problem's body is JSON");
         let retry_after = problem.retry_after_seconds();
         self.tell(&Control::Refused { reference, channel, problem: problem_json, retry_after });
@@ -211,8 +227,11 @@ impl<D: Desk> Socket<D> {
                 }
             }
             ClientMessage::Unsubscribe { channel } => {
-                self.sources.remove(&channel);
+                let watched = self.sources.remove(&channel);
                 self.tell(&Control::Unsubscribed { channel, reason: "asked" });
+                if !watched {
+                    self.charge();
+                }
             }
             ClientMessage::Publish { channel, batch, reference } => {
                 let work = self.desk.publish(channel, batch, bytes);
@@ -375,6 +394,11 @@ impl<D: Desk> Socket<D> {
             return true;
         }
         if self.hear() {
+            return true;
+        }
+        // Also where the channels always have something.
+        if self.desk.until().is_some_and(|until| until <= Instant::now()) {
+            self.close(Close::TokenExpired, 0);
             return true;
         }
         // Who is told to go has the answer to what it said last.

@@ -34,6 +34,8 @@ struct State {
     watched: Vec<(Script, String)>,
     asked: Vec<String>,
     answers: Vec<Answer>,
+    /// How much may still be asked in vain; `None`: any number.
+    in_vain: Option<usize>,
 }
 
 #[derive(Clone, Default)]
@@ -69,6 +71,15 @@ impl Desk for Service {
 
     fn until(&self) -> Option<Instant> {
         self.0.borrow().until
+    }
+
+    fn charge(&self) -> Result<(), Problem> {
+        let left = &mut self.0.borrow_mut().in_vain;
+        match left {
+            Some(0) => return Err(Problem::new(Kind::RateLimited, "x").retry_after(Duration::from_secs(3))),
+            left => *left = left.map(|left| left - 1),
+        }
+        Ok(())
     }
 
     fn present(&mut self, token: &str) -> Result<(), Problem> {
@@ -356,6 +367,49 @@ async fn a_client_that_is_busy_reading_is_not_taken_for_gone() {
         advance(Duration::from_secs(seconds)).await;
         assert_eq!(read(&mut socket).pop(), expected, "{seconds}");
     }
+}
+
+/// Refusals were once free of any rate, without a token too (CWE-770).
+#[tokio::test]
+async fn what_is_asked_in_vain_counts() {
+    let asked = [
+        json!({"type": "subscribe", "channel": "x"}),
+        json!({"type": "publish", "channel": "a", "ref": 4}),
+        json!({"type": "unsubscribe", "channel": "x"}),
+    ];
+    for message in &asked {
+        let service = Service::allowing(&["a"]);
+        service.0.borrow_mut().in_vain = Some(1);
+        let mut socket = several(&service);
+        say(&mut socket, &json!({"type": "subscribe", "channel": "a"}));
+        say(&mut socket, &json!({"type": "unsubscribe", "channel": "a"}));
+        say(&mut socket, message);
+        assert_eq!(messages(&mut socket).len(), 2, "{message}");
+        say(&mut socket, message);
+        assert_eq!(closed(&mut socket), 4001, "{message}");
+    }
+    // Who is over the rate of publishes is told when to try again, and stays.
+    let service = Service::allowing(&["busy"]);
+    service.0.borrow_mut().in_vain = Some(0);
+    let mut socket = several(&service);
+    let ops = json!([{"op": "text", "text": "x"}]);
+    say(&mut socket, &json!({"type": "publish", "channel": "busy", "stream": "s", "ops": ops, "ref": 1}));
+    let [Read::Json(refused)] = &read(&mut socket)[..] else { panic!() };
+    assert_eq!(refused["retry_after"], 2);
+}
+
+/// The clock was once looked at only when no channel had anything.
+#[tokio::test(start_paused = true)]
+async fn a_token_ends_a_connection_that_always_has_something() {
+    let service = Service::allowing(&["c"]);
+    service.0.borrow_mut().until = Some(Instant::now() + Duration::from_secs(8));
+    let mut socket = one(&service, From::Now);
+    service.script(0).tick(1, "x");
+    assert_eq!(messages(&mut socket).len(), 1);
+    advance(Duration::from_secs(8)).await;
+    service.script(0).tick(2, "too late");
+    let [Read::Json(bye), Read::Close(4100), Read::Over] = &read(&mut socket)[..] else { panic!() };
+    assert_eq!(bye["type"], "bye");
 }
 
 #[tokio::test]
