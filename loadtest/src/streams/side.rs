@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::http::{Server, post};
 
-/// Stands once in every message, and nowhere else in what either side sends.
-pub(super) const MARK: u8 = b'~';
+/// Stands once in every message, and nowhere else in what either side sends, heads of WebSocket frames included.
+pub(super) const MARK: u8 = b'^';
 
 /// How a subscriber is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Side {
     /// A request that publishes one message with `bytes` of text and one mark in it to `channel`. Both sides then send
     /// about the same bytes: the bare one is handed the frame that the service would make.
     pub(super) fn publish(&self, channel: &str, bytes: usize, transport: Transport) -> Vec<u8> {
-        let text = "a b~".to_owned() + &"lorem ip ".repeat(bytes / 9);
+        let text = "a b^".to_owned() + &"lorem ip ".repeat(bytes / 9);
         let op = serde_json::json!({ "op": "append", "html": text });
         if self.ours {
             let batch = serde_json::json!({ "stream": "response", "ops": [op] });
