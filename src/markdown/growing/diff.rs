@@ -106,23 +106,8 @@ fn joined(nodes: &[Node<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::page::apply;
     use super::*;
-
-    /// Applies edits to HTML by hand: the element at each path is found by its tags.
-    fn apply(html: &str, path: &[Step], edit: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-        let Some((first, rest)) = path.split_first() else { return edit(html) };
-        let all = children(html);
-        let elements: Vec<usize> = (0..all.len()).filter(|at| all[*at].is_element()).collect();
-        let at = match first {
-            Step::Child(n) => elements[n - 1],
-            Step::Last => *elements.last().unwrap(),
-        };
-        let node = all[at];
-        let changed = apply(&node.html[node.open..node.close], rest, edit)
-            .map_or(String::new(), |inner| format!("{}{inner}{}", &node.html[..node.open], &node.html[node.close..]));
-        let before: String = joined(&all[..at]);
-        Some(before + &changed + &joined(&all[at + 1..]))
-    }
 
     fn check(old: &str, new: &str, expected: &[(&str, &str, &str)]) {
         let mut edits = Vec::new();
@@ -135,12 +120,7 @@ mod tests {
                 Edit::Append { path, html } => ("append", path, html.as_str()),
                 Edit::Delete { path } => ("delete", path, ""),
             };
-            page = apply(&page, path, &|inner| match edit {
-                Edit::Replace { html, .. } => Some(html.clone()),
-                Edit::Append { html, .. } => Some(inner.to_owned() + html),
-                Edit::Delete { .. } => None,
-            })
-            .unwrap_or_default();
+            page = apply(&page, edit);
             let steps: Vec<String> = path
                 .iter()
                 .map(|step| match step {

@@ -32,6 +32,8 @@ mod context;
 mod diff;
 mod nodes;
 mod open;
+#[cfg(test)]
+mod page;
 mod parts;
 mod text;
 

@@ -236,6 +236,7 @@ mod tests {
 
     use super::*;
     use crate::markdown::growing::Growing;
+    use crate::markdown::growing::page::apply;
     use crate::markdown::options::Tail;
     use crate::markdown::render;
 
@@ -291,11 +292,16 @@ mod tests {
             .prop_map(|lines| lines.into_iter().map(|(line, end)| line.to_owned() + end).collect())
     }
 
-    /// Pushes `source` in pieces of these lengths, and holds what is shown against the view of the whole after each.
+    /// Pushes `source` in pieces of these lengths, and holds what is shown, and a page that follows the edits alone,
+    /// against the view of the whole after each.
     fn check(source: &str, sizes: &[usize], options: &Options) -> Result<usize, TestCaseError> {
         let policy = Policy::default();
         let mut growing = Growing::new(options.clone(), Arc::new(policy.clone()));
-        let (mut at, mut edits) = (0, Vec::new());
+        let (mut at, mut edits, mut page) = (0, Vec::new(), String::from("<p>what it came with</p>"));
+        let mut follow = |edits: &mut Vec<Edit>| {
+            page = edits.drain(..).fold(std::mem::take(&mut page), |page, edit| apply(&page, &edit));
+            page.clone()
+        };
         for size in sizes.iter().cycle() {
             let mut end = source.len().min(at + size);
             while !source.is_char_boundary(end) {
@@ -305,6 +311,7 @@ mod tests {
             at = end;
             growing.frame(&mut edits);
             prop_assert_eq!(growing.html(), render(&source[..at], options, &policy), "{:?}", &source[..at]);
+            prop_assert_eq!(follow(&mut edits), growing.html(), "the page of {:?}", &source[..at]);
             if at == source.len() {
                 break;
             }
@@ -313,6 +320,7 @@ mod tests {
         growing.finish(&mut edits);
         let finished = Options { provisional: false, ..options.clone() };
         prop_assert_eq!(growing.html(), render(source, &finished, &policy), "{:?}", source);
+        prop_assert_eq!(follow(&mut edits), growing.html(), "the page of {:?}", source);
         Ok(parts)
     }
 
