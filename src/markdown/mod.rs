@@ -71,5 +71,6 @@ fn render_finished(source: &str, trip: Option<usize>, options: &Options, policy:
     writer::write(parsed, options, policy, &Edits::NONE, out);
     if trip.is_some() {
         writer::preformatted("djust-md-rest", rest, out);
+        out.end = tail::End::Rest;
     }
 }

@@ -19,8 +19,16 @@ use std::ops::Range;
 /// memory that the parser itself takes for so many is a few megabytes.
 const RUN_EVENTS_MAX: usize = 16_384;
 
+#[cfg(test)]
+thread_local! {
+    /// How often the parser was called on this thread: nobody calls it without its options.
+    pub(super) static PARSES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// What is switched on in the parser. Nothing that writes attributes, raw URLs or raw HTML ever is.
 pub(super) fn parser_options(options: &Options) -> Flags {
+    #[cfg(test)]
+    PARSES.set(PARSES.get() + 1);
     let mut flags = Flags::empty();
     flags.set(Flags::ENABLE_TABLES, options.tables);
     flags.set(Flags::ENABLE_STRIKETHROUGH, options.strikethrough);

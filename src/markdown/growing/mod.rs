@@ -5,13 +5,16 @@
 //! end to the finished render ([`Growing::finish`]). The very first edit replaces all children of the root, which the
 //! document owns from then on, even where nothing is to be seen yet.
 //!
-//! How: parts of the text that no later text can change are cut off (`parts`) and keep their HTML. What is open is
+//! Most frames only append: what is pushed means nothing where it stands, and what is shown gains it as text (`tip`).
+//!
+//! How the others work: parts of the text that no later text can change are cut off (`parts`) and keep their HTML. What is open is
 //! rendered anew for every frame, behind the definitions that came before (`context`), and compared with what the page
 //! shows: equal blocks stand, the one that grew is followed down its right edge to the spot that changed (`diff`). A
 //! definition that comes late renders anew the parts that asked for it. Where parts do not know enough of each other
 //! (footnotes, heading ids, a bound that is near or has tripped) the document is rendered as a whole from then on.
 //!
-//! A frame costs a few parses of the open text, which [`Growing::cost`] tells; whoever asks for frames spaces them by it.
+//! A frame that parses costs a few parses of the open text, which [`Growing::cost`] tells; whoever asks for frames spaces
+//! them by it.
 //!
 //! ```
 //! use rillmark::markdown::{Options, Policy};
@@ -36,6 +39,7 @@ mod open;
 mod page;
 mod parts;
 mod text;
+mod tip;
 
 use std::mem;
 use std::sync::Arc;
@@ -44,6 +48,7 @@ use super::writer::Out;
 use super::{Options, Policy, view};
 use open::{Open, Unfit};
 use text::Text;
+use tip::Tip;
 
 /// One step from an element to one of its element children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,6 +98,12 @@ pub struct Growing {
     begun: bool,
     /// So much of the pushed text has been looked at.
     framed: usize,
+    /// So much of the normalised text has been looked at.
+    seen: usize,
+    /// What may be appended without a parse.
+    tip: Tip,
+    /// Frames that parsed.
+    parses: usize,
     finished: bool,
     /// What is cut off and what is open; `None` once the document is rendered as a whole.
     open: Option<Open>,
@@ -103,8 +114,9 @@ impl Growing {
     pub fn new(options: Options, policy: Arc<Policy>) -> Self {
         let options = Options { provisional: true, dense: true, ..options };
         let open = Open::new(&options);
-        let (text, shown) = (Text::default(), String::new());
-        Self { options, policy, text, shown, begun: false, framed: 0, finished: false, open }
+        let (text, shown, tip) = (Text::default(), String::new(), Tip::new(&options));
+        let (begun, finished) = (false, false);
+        Self { options, policy, text, shown, begun, framed: 0, seen: 0, tip, parses: 0, finished, open }
     }
 
     /// Adds text at the end. O(text); nothing is parsed. After [`Growing::finish`] it is ignored.
@@ -119,10 +131,15 @@ impl Growing {
     ///
     /// O([`Growing::cost`]).
     pub fn frame(&mut self, edits: &mut Vec<Edit>) {
-        if self.pending() {
+        if !self.pending() {
+            return;
+        }
+        if !self.begun || !self.tip.grow(self.text.normalised(), self.seen, &mut self.shown, edits) {
             let options = self.options.clone();
             self.show(&options, edits);
         }
+        self.framed = self.text.pushed().len();
+        self.seen = self.text.normalised().len();
     }
 
     /// Appends to `edits` what makes the page the finished render of all text. Nothing changes after it.
@@ -137,12 +154,12 @@ impl Growing {
 
     /// Brings the page to the view under these options.
     fn show(&mut self, options: &Options, edits: &mut Vec<Edit>) {
-        self.framed = self.text.pushed().len();
+        self.parses += 1;
         let text = self.text.normalised();
         let from = edits.len();
         if let Some(open) = &mut self.open {
             match open.show(text, options, &self.policy, &mut self.shown, edits) {
-                Ok(()) => {}
+                Ok(end) => self.tip.set(end),
                 Err(Unfit) => {
                     edits.truncate(from);
                     self.open = None;
@@ -154,6 +171,7 @@ impl Growing {
             view(text, 0, super::bounds::trip(text), options, &self.policy, &mut out);
             diff::diff(0, &self.shown, &out.html, edits);
             self.shown = out.html;
+            self.tip.set(out.end);
         }
         if !mem::replace(&mut self.begun, true) {
             edits.truncate(from);
@@ -174,6 +192,11 @@ impl Growing {
     /// Whether the page is yet to be told something: anything was pushed since the last frame, or there was none.
     pub fn pending(&self) -> bool {
         !self.finished && (!self.begun || self.framed < self.text.pushed().len())
+    }
+
+    /// How many frames had to parse. The others only appended text.
+    pub fn parses(&self) -> usize {
+        self.parses
     }
 
     /// Whether [`Growing::finish`] was called.

@@ -15,6 +15,7 @@ use unicase::UniCase;
 use super::parts::{self, Part};
 use super::{Edit, context, diff, nodes};
 use crate::markdown::parser::Definition;
+use crate::markdown::tail::End;
 use crate::markdown::writer::Out;
 use crate::markdown::{Options, Policy, bounds, references, render_finished, view};
 
@@ -70,7 +71,7 @@ impl Open {
         policy: &Policy,
         shown: &mut String,
         edits: &mut Vec<Edit>,
-    ) -> Result<(), Unfit> {
+    ) -> Result<End, Unfit> {
         if self.scan.advance(text).is_some() {
             return Err(Unfit);
         }
@@ -93,7 +94,7 @@ impl Open {
         if options.provisional && open.len() >= self.cut_at {
             self.cut(text, &open, context.len(), shown, options, policy);
         }
-        Ok(())
+        Ok(out.end)
     }
 
     /// Whether no bound of references is near, neither in the whole document nor in what is parsed of it.

@@ -5,11 +5,17 @@
 //! **Invariant:** no byte of the unfinished line is parsed unless it stands in a fence that an earlier line opened
 //! (`an_unfinished_line_is_literal`).
 
-use super::{is_blank, last_line};
+use super::{End, FenceEnd, is_blank, last_line};
 use crate::markdown::parser::Document;
 use crate::markdown::writer::{self, Out};
 use crate::markdown::{Options, Policy, render_finished};
 use pulldown_cmark::{CodeBlockKind, Event, Tag};
+use std::ops::Range;
+
+/// The class of the paragraph that an unfinished line stands in.
+pub(in crate::markdown) const PROVISIONAL: &str = "djust-md-provisional";
+/// So many end tags are looked at behind a leaf; of more, some may not be written, since they stand too deep.
+const CLOSERS_TOLD: usize = writer::DEPTH_MAX - 2;
 
 /// Appends the view of a normalised source whose last line is shown as it stands. `trip` is where a bound trips in it.
 ///
@@ -27,32 +33,62 @@ pub(in crate::markdown) fn escape(
     }
     let unfinished = &source[line..];
     if is_blank(unfinished) {
-        return render_finished(&source[..line], None, options, policy, out);
+        render_finished(&source[..line], None, options, policy, out);
+        let outside = !may_hold_a_fence(&source[..line]) || !may_end_in_code(&out.html);
+        out.end = if outside { End::LineStart } else { End::Unknown };
+        return;
     }
-    if trip.is_none() && stands_in_a_fence(source, line, options) {
+    if trip.is_none()
+        && let Some((fence, code)) = open_fence(source, line, options)
+    {
+        out.end = FenceEnd::new(source, fence, line, code).map_or(End::Unknown, End::Fence);
         return render_finished(source, None, options, policy, out);
     }
     render_finished(&source[..line], None, options, policy, out);
-    writer::paragraph("djust-md-provisional", unfinished, out);
+    writer::paragraph(PROVISIONAL, unfinished, out);
+    // More markers of quotes may lead into a fence that is open in them; nothing else does.
+    let decided = unfinished.bytes().any(|byte| !matches!(byte, b' ' | b'\t' | b'>'));
+    out.end = if decided { End::Line } else { End::Unknown };
 }
 
-/// Whether the last line, which starts at `line`, belongs to a fenced block that an earlier line opened.
-fn stands_in_a_fence(source: &str, line: usize, options: &Options) -> bool {
-    let before = &source.as_bytes()[..line];
-    if memchr::memmem::find(before, b"```").is_none() && memchr::memmem::find(before, b"~~~").is_none() {
-        return false;
+fn may_hold_a_fence(source: &str) -> bool {
+    let bytes = source.as_bytes();
+    memchr::memmem::find(bytes, b"```").is_some() || memchr::memmem::find(bytes, b"~~~").is_some()
+}
+
+/// Whether what is rendered may end in a code block: that its last tags say, unless they are too deep to be written.
+fn may_end_in_code(html: &str) -> bool {
+    let mut rest = html;
+    for _ in 0..CLOSERS_TOLD {
+        let tag = rest.rfind("</").map(|at| &rest[at..]);
+        let Some(tag) = tag.filter(|tag| tag.find('>') == Some(tag.len() - 1)) else { return false };
+        if tag == "</pre>" {
+            return true;
+        }
+        rest = &rest[..rest.len() - tag.len()];
     }
-    let mut fence = None;
+    true
+}
+
+/// The fenced block that an earlier line opened and that the last line, which starts at `line`, belongs to: where the
+/// block starts, and where the last line's code does.
+fn open_fence(source: &str, line: usize, options: &Options) -> Option<(usize, usize)> {
+    if !may_hold_a_fence(&source[..line]) {
+        return None;
+    }
+    let (mut fence, mut code): (Option<Range<usize>>, usize) = (None, 0);
     for (event, range) in Document::new(source, options).events() {
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_))) => fence = Some(range),
             // Containers say nothing; whatever else begins after the fence ends it as the last leaf.
             Event::Start(Tag::List(_) | Tag::Item | Tag::BlockQuote(_)) | Event::End(_) => {}
             _ if fence.as_ref().is_some_and(|fence| range.start >= fence.end) => fence = None,
+            Event::Text(_) => code = range.start,
             _ => {}
         }
     }
-    fence.is_some_and(|fence| fence.start < line && line < fence.end)
+    let fence = fence.filter(|fence| fence.start < line && line < fence.end)?;
+    Some((fence.start, code))
 }
 
 #[cfg(test)]

@@ -6,10 +6,12 @@
 //! **Invariant:** a view costs time linear in the source (`views_are_linear`).
 
 mod complete;
+mod end;
 mod escape;
 
-pub(super) use complete::complete;
-pub(super) use escape::escape;
+pub(super) use complete::{complete, tries_alike};
+pub(super) use end::{End, FenceEnd, TextEnd};
+pub(super) use escape::{PROVISIONAL, escape};
 
 /// Where the last line of `source` starts; `source.len()` if its line feed has been read.
 fn last_line(source: &str) -> usize {

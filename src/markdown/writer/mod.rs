@@ -23,6 +23,7 @@ mod slug;
 
 use super::elements::{self as el, Element};
 use super::parser::{Definition, Document, Events};
+use super::tail::End;
 use super::{Options, Policy};
 use html::Html;
 use pulldown_cmark::{Alignment, CowStr, Event};
@@ -32,7 +33,7 @@ use std::ops::Range;
 
 /// How deep elements may stand, counted from the children of the fragment's root. Browsers cap a page's depth at about
 /// 512 and are slow long before; no document that people write comes near.
-pub(super) const DEPTH_MAX: usize = 64;
+pub(in crate::markdown) const DEPTH_MAX: usize = 64;
 
 /// What a view of an unfinished source changes about its render.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,8 @@ pub(super) struct Out {
     pub html: String,
     /// What the source defines, if the caller asks for it; nothing left where a bound of references is near.
     pub definitions: Option<Vec<Definition>>,
+    /// What is known of the view's end.
+    pub end: End,
 }
 
 /// Appends the HTML of `source` to `out`. The source is normalised, and no bound trips in it.

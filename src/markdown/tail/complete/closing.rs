@@ -9,6 +9,7 @@ use super::rows::Header;
 use super::text::Text;
 use crate::markdown::Options;
 use crate::markdown::parser::Document;
+use crate::markdown::tail::End;
 use pulldown_cmark::{Event, Tag, TagEnd};
 use std::ops::Range;
 
@@ -54,6 +55,15 @@ pub(super) struct Closed {
     /// Where code or math starts that was open.
     pub(super) opened: Option<usize>,
     markers: Range<usize>,
+    /// What is known of its end.
+    pub(super) end: End,
+}
+
+impl Closed {
+    /// Whether markers close something.
+    pub(super) fn is_suffixed(&self) -> bool {
+        !self.markers.is_empty()
+    }
 }
 
 /// Delimiters that the parser left as text, by their place in the source.
@@ -135,7 +145,8 @@ impl Draft<'_> {
         }
         let open = self.scan.open.map(|open| self.text.to_source(open.at()));
         let openers = runs.iter().map(|run| run.at).chain(open).collect();
-        Closed { text, hidden, cut, openers, math, opened: open, markers }
+        let end = End::Unknown;
+        Closed { text, hidden, cut, openers, math, opened: open, markers, end }
     }
 
     /// Closes an open code span. Open math gives way to a stand-in, whose place and real content are returned: no text

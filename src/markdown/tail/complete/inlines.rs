@@ -23,6 +23,8 @@ pub(super) struct Scan {
     pub(super) open: Option<Open>,
     /// From here on nothing is markup: a tag or a comment is open.
     pub(super) dead_from: Option<usize>,
+    /// Something shown as text may become other markup with what follows, however plain that is.
+    pub(super) doubtful: bool,
 }
 
 impl Scan {
@@ -76,6 +78,7 @@ pub(super) fn scan(context: &Context<'_>, from: usize, end: usize) -> Scan {
         protected: from,
         open: None,
         dead_from: None,
+        doubtful: false,
         atom: 0,
     };
     let mut at = from;
@@ -124,6 +127,7 @@ struct Scanner<'c> {
     protected: usize,
     open: Option<Open>,
     dead_from: Option<usize>,
+    doubtful: bool,
     /// The first of the finished inlines that may start here or later.
     atom: usize,
 }
@@ -215,7 +219,10 @@ impl Scanner<'_> {
                 self.protected = self.text.len();
                 Step::Cut(self.text.len())
             }
-            Angle::Html | Angle::Literal => Step::Go(at + 1),
+            Angle::Html | Angle::Literal => {
+                self.doubtful |= angle::unclosed(rest, false) != Angle::Literal;
+                Step::Go(at + 1)
+            }
         }
     }
 
@@ -223,6 +230,7 @@ impl Scanner<'_> {
         let name = &rest.as_bytes()[1..];
         let may_be_entity =
             name.len() <= 31 && name.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'#'));
+        self.doubtful |= may_be_entity;
         if may_be_entity && !is_after_word(self.text, at) { Step::Cut(at) } else { Step::Go(at + 1) }
     }
 
@@ -309,7 +317,8 @@ impl Scanner<'_> {
             }
         }
         self.hidden.sort_unstable();
-        let mut scan = Scan { cut, hidden: self.hidden, open: self.open, dead_from: self.dead_from };
+        let (open, dead_from, doubtful) = (self.open, self.dead_from, self.doubtful);
+        let mut scan = Scan { cut, hidden: self.hidden, open, dead_from, doubtful };
         // What closes a heading also tells that nothing follows the markers before it.
         let closed = cut >= self.end && self.end < self.text.len();
         scan.shorten(if closed { self.end } else { strip(self.text, cut, self.protected, self.context.options) });

@@ -71,6 +71,8 @@ pub(super) struct Leaf {
     pub(super) first_in_quote: bool,
     /// Its finished inlines, in the order of their starts.
     pub(super) atoms: Vec<Atom>,
+    /// Where the text starts that would take the next letter: of code, what its containers leave of the last line.
+    pub(super) line_start: usize,
 }
 
 /// Where the next letter would go.
@@ -97,7 +99,7 @@ pub(super) fn find(source: &str, probed: &str, options: &Options) -> Probed {
     let mut search = Search::new(source, source.len() + 1);
     for (event, range) in document.events() {
         if search.takes_the_probe(&event, &range) {
-            return Probed::Leaf(search.leaf());
+            return Probed::Leaf(search.leaf(range.start));
         }
         search.event(&event, range);
     }
@@ -264,7 +266,7 @@ impl<'s> Search<'s> {
         self.atoms.clear();
     }
 
-    fn leaf(self) -> Leaf {
+    fn leaf(self, line_start: usize) -> Leaf {
         let last = self.open.last().map(|open| open.role);
         let (kind, container) = match last {
             Some(Role::Leaf(kind)) => (kind, self.open.len().checked_sub(2)),
@@ -280,6 +282,7 @@ impl<'s> Search<'s> {
             first_in_item: is_first_in(Role::Item),
             first_in_quote: is_first_in(Role::Quote { alert: false }),
             atoms: self.atoms,
+            line_start,
         }
     }
 }

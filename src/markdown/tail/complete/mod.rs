@@ -19,6 +19,7 @@ mod blocks;
 mod closing;
 mod definitions;
 mod dollar;
+mod ending;
 mod inlines;
 mod leaf;
 mod link_tail;
@@ -28,7 +29,7 @@ mod rows;
 mod tests;
 mod text;
 
-use super::last_line;
+use super::{End, last_line};
 use crate::markdown::writer::{self, Edits, Out};
 use crate::markdown::{Options, Policy, render_finished};
 use blocks::{is_blank, is_only};
@@ -63,9 +64,15 @@ pub(in crate::markdown) fn complete(
     if trip.is_some() {
         return render_finished(source, trip, options, policy, out);
     }
-    match view(source, before, options) {
+    let (view, held) = view(source, before, options);
+    match view {
         View::Finished(source) => writer::write(source, options, policy, &Edits::NONE, out),
+        View::Literal(source, end) => {
+            out.end = if held { End::Unknown } else { end };
+            writer::write(source, options, policy, &Edits::NONE, out);
+        }
         View::Closed(closed) => {
+            out.end = if held { End::Unknown } else { closed.end };
             let edits = Edits {
                 hidden: &closed.hidden,
                 open_line: last_line(&closed.text[..closed.cut]),
@@ -82,6 +89,8 @@ pub(in crate::markdown) fn complete(
 enum View<'s> {
     /// So much of it, as if it were finished.
     Finished(&'s str),
+    /// All of it, as if it were finished, and what is known of its end.
+    Literal(&'s str, End),
     /// So much of it, with what is open closed.
     Closed(Closed),
 }
@@ -98,15 +107,23 @@ fn tries(source_bytes: usize, most: usize) -> usize {
     if source_bytes < LARGE_SOURCE_BYTES { most } else { most.min(LARGE_SOURCE_TRIES_MAX) }
 }
 
-fn view<'s>(source: &'s str, before: usize, options: &Options) -> View<'s> {
+/// Whether sources of so many bytes and of so many are given the same tries.
+pub(in crate::markdown) fn tries_alike(bytes: usize, more: usize) -> bool {
+    (bytes < LARGE_SOURCE_BYTES) == (more < LARGE_SOURCE_BYTES)
+}
+
+/// The view, and whether lines are held back.
+fn view<'s>(source: &'s str, before: usize, options: &Options) -> (View<'s>, bool) {
     let mut source = source;
+    let mut held = false;
     for _ in 0..tries(before + source.len(), HOLDS_MAX) {
         match look(source, before, options) {
-            Look::Show(view) => return view,
+            Look::Show(view) => return (view, held),
             Look::Hold(end) => source = &source[..end],
         }
+        held = true;
     }
-    View::Finished(source)
+    (View::Finished(source), held)
 }
 
 /// The rules for blocks that are no text; text goes on to [`look_at_text`].
@@ -128,11 +145,12 @@ fn look<'s>(source: &'s str, before: usize, options: &Options) -> Look<'s> {
         Kind::Fence => {
             let fence = source.as_bytes()[leaf.start];
             let may_close = is_only(bare, &[fence]);
-            Look::Show(View::Finished(if may_close { &source[..line] } else { source }))
+            let shown = if may_close { &source[..line] } else { source };
+            Look::Show(View::Literal(shown, ending::of_fence(source, &leaf)))
         }
-        Kind::Indented => all,
+        Kind::Indented => Look::Show(View::Literal(source, ending::of_literal(source, &leaf))),
         Kind::Html if blocks::is_only_a_tag_name(source[leaf.start..].trim_start()) => Look::Hold(line),
-        Kind::Html => all,
+        Kind::Html => Look::Show(View::Literal(source, ending::of_literal(source, &leaf))),
         Kind::Paragraph | Kind::Tight | Kind::Heading | Kind::Cell => {
             look_at_text(source, before, &leaf, bare, options)
         }
@@ -205,7 +223,12 @@ impl<'s> Work<'s, '_> {
             let before = self.before;
             let draft = Draft { source, before, leaf, text, scan: scan_now, header: header_now, options };
             match closing::close(&draft) {
-                Closing::Closed(closed) => return self.checked(closed, header.as_ref()),
+                Closing::Closed(mut closed) => {
+                    if header.is_none() {
+                        closed.end = ending::of_text(self, &scan, &closed);
+                    }
+                    return self.checked(closed, header.as_ref());
+                }
                 Closing::CutAt(cut) => scan.shorten(cut),
             }
         }

@@ -1,0 +1,349 @@
+//! The end of what is shown, where most of what is pushed can be put without a look at the rest.
+//!
+//! A frame that parses learns how its view ends ([`End`]). As long as the bytes that follow mean nothing there, the
+//! next frames only append them, escaped, to the element that ends the page: O(new bytes).
+//!
+//! Which bytes mean nothing is a function of the options and of where the text stands: [`Inert`].
+//!
+//! **Invariant:** a frame without a parse shows what a parse would have shown
+//! (`frames_without_a_parse_show_the_view`); every byte that may mean something is looked at
+//! (`bytes_that_mean_something_are_parsed`).
+
+use super::{Edit, Path, Step};
+use crate::markdown::bounds::Scan;
+use crate::markdown::options::Tail;
+use crate::markdown::tail::{End, FenceEnd, PROVISIONAL, TextEnd, tries_alike};
+use crate::markdown::writer::{self, Out};
+use crate::markdown::{Options, escape};
+
+/// The end of the page, and what is known of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tip {
+    end: End,
+    /// Where in the page text is appended, once it was looked for.
+    spot: Option<Spot>,
+    inert: Inert,
+    /// A line feed was read that shows once its line goes on.
+    feed: bool,
+    /// What of a line is not shown yet, because nothing on it has decided what it is.
+    waiting: String,
+    scan: Scan,
+}
+
+/// Where text is appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Spot {
+    path: Path,
+    /// So many bytes of HTML follow.
+    behind: usize,
+}
+
+impl Tip {
+    pub(super) fn new(options: &Options) -> Self {
+        Self { inert: Inert::new(options), ..Self::default() }
+    }
+
+    /// A frame has parsed all of the text, and its view ends so.
+    pub(super) fn set(&mut self, end: End) {
+        self.inert.heading = matches!(&end, End::Text(text) if text.heading);
+        self.end = end;
+        self.spot = None;
+        self.feed = false;
+        self.waiting.clear();
+    }
+
+    /// Shows what `text` has gained from offset `from` on, if that takes no parse. If it does, nothing is changed, and
+    /// a parse must follow.
+    ///
+    /// O(new bytes + end tags of the page's end).
+    pub(super) fn grow(&mut self, text: &str, from: usize, shown: &mut String, edits: &mut Vec<Edit>) -> bool {
+        if self.end == End::Unknown || !tries_alike(from, text.len()) {
+            return false;
+        }
+        if self.end != End::Rest && self.scan.advance(text).is_some() {
+            return false;
+        }
+        let mut html = String::with_capacity(text.len() - from + 8);
+        let grown = match &self.end {
+            End::Unknown => return false,
+            End::Text(end) => self.grow_text(*end, &text[from..], &mut html),
+            End::Fence(end) => self.grow_fence(&end.clone(), &text[from..], &mut html),
+            End::Line => self.grow_line(&text[from..], &mut html),
+            End::LineStart => return self.begin_line(text, from, shown, edits),
+            End::Rest => {
+                escape::text(&mut html, &text[from..]);
+                Some(End::Rest)
+            }
+        };
+        let Some(grown) = grown else { return false };
+        if !html.is_empty() {
+            let spot = self.spot.get_or_insert_with(|| Spot::find(shown));
+            shown.insert_str(shown.len() - spot.behind, &html);
+            edits.push(Edit::Append { path: spot.path.clone(), html });
+        }
+        self.end = grown;
+        true
+    }
+
+    fn grow_line(&self, new: &str, html: &mut String) -> Option<End> {
+        if new.contains('\n') {
+            return None;
+        }
+        escape::text(html, new);
+        Some(End::Line)
+    }
+
+    /// The line waits until something stands on it; then it is a paragraph of its own.
+    fn begin_line(&mut self, text: &str, from: usize, shown: &mut String, edits: &mut Vec<Edit>) -> bool {
+        if text[from..].contains('\n') {
+            return false;
+        }
+        let line = memchr::memrchr(b'\n', text.as_bytes()).map_or(0, |feed| feed + 1);
+        if text[line..].bytes().all(|byte| matches!(byte, b' ' | b'\t')) {
+            return true;
+        }
+        let mut out = Out::default();
+        writer::paragraph(PROVISIONAL, &text[line..], &mut out);
+        shown.push_str(&out.html);
+        edits.push(Edit::Append { path: Path::new(), html: out.html });
+        self.end = End::Line;
+        self.spot = None;
+        true
+    }
+
+    fn grow_text(&mut self, end: TextEnd, new: &str, html: &mut String) -> Option<End> {
+        let (mut spaces, mut feed) = (end.spaces, self.feed);
+        let mut plain = 0;
+        let bytes = new.as_bytes();
+        for (at, &byte) in bytes.iter().enumerate() {
+            if byte == b' ' && !end.closed {
+                escape::text(html, &new[plain..at]);
+                plain = at + 1;
+                // Where a line begins, they may be an indentation.
+                if feed {
+                    return None;
+                }
+                spaces += 1;
+                continue;
+            }
+            if byte == b'\n' {
+                escape::text(html, &new[plain..at]);
+                plain = at + 1;
+                // Two spaces break the line.
+                if !end.wraps || feed || spaces >= 2 {
+                    return None;
+                }
+                (spaces, feed) = (0, true);
+                continue;
+            }
+            if !self.inert.holds(byte, bytes.get(at + 1), end.code) {
+                return None;
+            }
+            if feed {
+                if !byte.is_ascii_alphabetic() {
+                    return None;
+                }
+                html.push('\n');
+                feed = false;
+            }
+            if spaces > 0 {
+                html.extend(std::iter::repeat_n(' ', spaces));
+                spaces = 0;
+            }
+        }
+        escape::text(html, &new[plain..]);
+        self.feed = feed;
+        Some(End::Text(TextEnd { spaces, ..end }))
+    }
+
+    fn grow_fence(&mut self, end: &FenceEnd, new: &str, html: &mut String) -> Option<End> {
+        let mut line = FenceLine { end: end.clone(), waiting: self.waiting.clone(), escaped: self.inert.escaped };
+        let mut rest = new;
+        while !rest.is_empty() {
+            rest = line.advance(rest, html)?;
+        }
+        self.waiting = line.waiting;
+        Some(End::Fence(line.end))
+    }
+}
+
+/// A line of code that grows.
+struct FenceLine {
+    end: FenceEnd,
+    waiting: String,
+    /// An unfinished line is shown as soon as it has anything on it, be it half a fence.
+    escaped: bool,
+}
+
+impl FenceLine {
+    /// Takes a part of `rest`, to the end of its line at most, and returns what is left. `None` if it takes a parse.
+    fn advance<'r>(&mut self, rest: &'r str, html: &mut String) -> Option<&'r str> {
+        if !self.end.decided {
+            return self.decide(rest, html);
+        }
+        let (line, behind) = match memchr::memchr(b'\n', rest.as_bytes()) {
+            Some(feed) => rest.split_at(feed + 1),
+            None => (rest, ""),
+        };
+        escape::text(html, line);
+        if line.ends_with('\n') {
+            self.end.prefix.as_ref()?;
+            self.end.decided = false;
+        }
+        Some(behind)
+    }
+
+    /// Takes the next character of a line on which nothing stands that says it is code.
+    fn decide<'r>(&mut self, rest: &'r str, html: &mut String) -> Option<&'r str> {
+        let prefix = self.end.prefix.as_deref()?;
+        let next = rest.chars().next()?;
+        let behind = &rest[next.len_utf8()..];
+        let read = self.waiting.len();
+        // An unfinished line of quotes' markers alone may be shown otherwise.
+        if prefix.contains('>') && self.escaped {
+            return None;
+        }
+        match next {
+            '\n' if read == 0 && !prefix.contains('>') => html.push('\n'),
+            '\n' => return None,
+            _ if read < prefix.len() => {
+                if !prefix[read..].starts_with(next) {
+                    return None;
+                }
+                self.waiting.push(next);
+            }
+            ' ' | '\t' if !self.end.widest => return None,
+            ' ' | '\t' => self.waiting.push(next),
+            _ if next == char::from(self.end.fence) => {
+                if self.escaped {
+                    return None;
+                }
+                self.waiting.push(next);
+            }
+            _ => {
+                escape::text(html, &self.waiting[prefix.len()..]);
+                self.waiting.clear();
+                self.end.decided = true;
+                return Some(rest);
+            }
+        }
+        Some(behind)
+    }
+}
+
+impl Spot {
+    /// The end of the text that ends a page: only end tags, and the empty cells that fill a row, stand behind it.
+    fn find(html: &str) -> Self {
+        let mut path = Path::new();
+        let mut end = html.len();
+        let mut filled = false;
+        while let Some(start) = html[..end].rfind("</").filter(|&at| html[at..end].find('>') == Some(end - at - 1)) {
+            let cell = &html[start..end] == "</td>";
+            let opened =
+                if cell { html[..start].rfind("<td").filter(|&at| is_one_tag(&html[at..start])) } else { None };
+            if let Some(opened) = opened {
+                (end, filled) = (opened, true);
+                continue;
+            }
+            let step = if cell && filled { Step::Child(cells(&html[..start])) } else { Step::Last };
+            path.push(step);
+            end = start;
+        }
+        Self { path, behind: html.len() - end }
+    }
+}
+
+/// Whether a tag begins `html` and all of it is that tag.
+fn is_one_tag(html: &str) -> bool {
+    html.find('>') == Some(html.len() - 1)
+}
+
+/// The cells of the last row so far.
+fn cells(html: &str) -> usize {
+    let row = html.rfind("<tr>").unwrap_or(0);
+    html[row..].matches("<td").count()
+}
+
+/// Bytes that mean nothing in text, by class.
+#[derive(Clone, Debug, Default)]
+struct Inert {
+    /// Classes that mean nothing under the options.
+    classes: u8,
+    /// The text is a heading's.
+    heading: bool,
+    /// An unfinished line is shown as it stands.
+    escaped: bool,
+}
+
+/// Letters, digits, what is not ASCII, and punctuation that no rule looks at behind a letter.
+const PLAIN: u8 = 1;
+/// Cells stand between them.
+const TABLES: u8 = 2;
+/// Math.
+const MATH: u8 = 4;
+/// No bare URL and no address is without one.
+const AUTOLINKS: u8 = 8;
+/// What may close a heading.
+const HEADING: u8 = 16;
+/// Held until something else than `[` follows.
+const BEFORE_BRACKET: u8 = 32;
+
+/// The class of each byte; 0 for those that always mean something.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let letter = byte >= 0x80 || (byte as u8).is_ascii_alphanumeric();
+        classes[byte] = if letter { PLAIN } else { 0 };
+        byte += 1;
+    }
+    let kinds: [(&[u8], u8); 6] = [
+        (b" ,;:'\"()?%+=>-/@{}^", PLAIN),
+        (b"|", TABLES),
+        (b"$", MATH),
+        (b".", AUTOLINKS),
+        (b"#", HEADING),
+        (b"!", BEFORE_BRACKET),
+    ];
+    let mut kind = 0;
+    while kind < kinds.len() {
+        let mut at = 0;
+        while at < kinds[kind].0.len() {
+            classes[kinds[kind].0[at] as usize] = kinds[kind].1;
+            at += 1;
+        }
+        kind += 1;
+    }
+    classes
+};
+
+impl Inert {
+    fn new(options: &Options) -> Self {
+        let mut classes = PLAIN | HEADING | BEFORE_BRACKET;
+        for (class, on) in [(TABLES, options.tables), (MATH, options.math), (AUTOLINKS, options.autolinks)] {
+            classes |= if on { 0 } else { class };
+        }
+        Self { classes, heading: false, escaped: options.tail == Tail::Escape }
+    }
+
+    /// Whether a byte, before `next` if that is there, means nothing in text, or in an open code span.
+    fn holds(&self, byte: u8, next: Option<&u8>, code: bool) -> bool {
+        #[cfg(test)]
+        if tests::PLANTED.get() == Some(byte) {
+            return true;
+        }
+        if code {
+            let block = (byte == b'|' && self.classes & TABLES == 0) || (byte == b'#' && self.heading);
+            return !byte.is_ascii_control() && byte != b'`' && !block;
+        }
+        match CLASSES[usize::from(byte)] & self.classes {
+            0 => false,
+            HEADING => !self.heading,
+            BEFORE_BRACKET => next.is_some(),
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! How a view ends: what may be put behind its source so that the page only gains that text, at its end.
+//!
+//! A view that knows says so; whoever shows a growing source then need not parse it for every letter.
+//!
+//! **Invariant:** what is said here holds for every text that may follow (`frames_without_a_parse_show_the_view`).
+
+/// What is known of a view's end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::markdown) enum End {
+    /// Nothing: whatever follows has to be parsed.
+    #[default]
+    Unknown,
+    /// All of the source is shown, and what ends it is text of a leaf that nothing half-typed stands in.
+    Text(TextEnd),
+    /// All of the source is shown, and its last line stands in an open code fence.
+    Fence(FenceEnd),
+    /// What follows is text as it is, up to a line feed.
+    Line,
+    /// Nothing of the last line, which is blank, is shown. As soon as it is not, it is a provisional paragraph, at the
+    /// end of the root.
+    LineStart,
+    /// All that follows is text as it is.
+    Rest,
+}
+
+/// Text that is a paragraph's, a list item's, a heading's or a cell's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::markdown) struct TextEnd {
+    /// Spaces at its end that are not shown, because nothing follows them yet.
+    pub spaces: usize,
+    /// Something is closed behind it, so spaces at its end are shown.
+    pub closed: bool,
+    /// It stands in a code span that is open.
+    pub code: bool,
+    /// It is a heading's.
+    pub heading: bool,
+    /// A line that begins with a letter goes on with it.
+    pub wraps: bool,
+}
+
+/// A line of fenced code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::markdown) struct FenceEnd {
+    /// What the fence is made of.
+    pub fence: u8,
+    /// What its containers take of the line, if they take spaces and quotes' markers alone.
+    pub prefix: Option<String>,
+    /// They would not take a space more.
+    pub widest: bool,
+    /// Something stands on the line, and no more of it could close the fence. If not, the line is empty.
+    pub decided: bool,
+}
+
+impl FenceEnd {
+    /// The line of `source` that starts at `line` and whose code starts at `code`, in a fence whose block starts at
+    /// `start`. `None` where the line may still close it.
+    pub(super) fn new(source: &str, start: usize, line: usize, code: usize) -> Option<Self> {
+        let fence = *source.as_bytes().get(start)?;
+        let opening = &source.as_bytes()[super::last_line(&source[..start])..start];
+        if line == source.len() {
+            // Nothing is known of what containers take, but that there is none around a fence at the margin.
+            let at_margin = opening.is_empty();
+            return at_margin.then(|| Self { fence, prefix: Some(String::new()), widest: true, decided: false });
+        }
+        let taken = source.get(line..code)?;
+        let decided = source.as_bytes()[code..].iter().any(|&byte| byte != fence && !matches!(byte, b' ' | b'\t'));
+        let prefix = taken.bytes().all(|byte| matches!(byte, b' ' | b'>')).then(|| taken.to_owned());
+        let widest = taken.len() == opening.len() && !taken.ends_with('>') && !opening.contains(&b'\t');
+        decided.then_some(Self { fence, prefix, widest, decided })
+    }
+}
