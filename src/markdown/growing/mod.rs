@@ -7,11 +7,12 @@
 //!
 //! Most frames only append: what is pushed means nothing where it stands, and what is shown gains it as text (`tip`).
 //!
-//! How the others work: parts of the text that no later text can change are cut off (`parts`) and keep their HTML. What is open is
-//! rendered anew for every frame, behind the definitions that came before (`context`), and compared with what the page
-//! shows: equal blocks stand, the one that grew is followed down its right edge to the spot that changed (`diff`). A
-//! definition that comes late renders anew the parts that asked for it. Where parts do not know enough of each other
-//! (footnotes, heading ids, a bound that is near or has tripped) the document is rendered as a whole from then on.
+//! How the others work: parts of the text that no later text can change are cut off (`parts`) and keep their HTML. What
+//! is open is rendered anew for every frame, behind the definitions that came before (`context`), and compared with what
+//! the page shows: equal blocks stand, the one that grew is followed down its right edge to the spot that changed, in the
+//! vocabularies that are asked for (`edits`): djust's (`diff`) and a finer one (`fine`). A definition that comes late
+//! renders anew the parts that asked for it. Where parts do not know enough of each other (footnotes, heading ids, a
+//! bound that is near or has tripped) the document is rendered as a whole from then on.
 //!
 //! A frame that parses costs a few parses of the open text, which [`Growing::cost`] tells; whoever asks for frames spaces
 //! them by it.
@@ -33,6 +34,8 @@
 
 mod context;
 mod diff;
+mod edits;
+mod fine;
 mod nodes;
 mod open;
 #[cfg(test)]
@@ -46,6 +49,7 @@ use std::sync::Arc;
 
 use super::writer::Out;
 use super::{Options, Policy, view};
+pub use edits::Edits;
 use open::{Open, Unfit};
 use text::Text;
 use tip::Tip;
@@ -83,6 +87,56 @@ pub enum Edit {
     Delete {
         /// The element.
         path: Path,
+    },
+}
+
+/// One change of the page in the finer vocabulary: as [`Edit`], but text is taken back and grows as text, and nodes are
+/// put where they belong. Child nodes are counted from the end, text nodes that touch as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FineEdit {
+    /// The element's content goes on with this text, which is no HTML.
+    AppendText {
+        /// The element.
+        path: Path,
+        /// The text.
+        text: String,
+    },
+    /// The element gains these children at its end.
+    AppendHtml {
+        /// The element.
+        path: Path,
+        /// Text and elements.
+        html: String,
+    },
+    /// The text that the element ends with loses its end; the node goes if nothing is left.
+    Trim {
+        /// The element.
+        path: Path,
+        /// So many UTF-16 code units.
+        units: usize,
+    },
+    /// The element loses its last child, whatever it is.
+    DeleteLast {
+        /// The element.
+        path: Path,
+    },
+    /// All children of the element give way to these.
+    Replace {
+        /// The element.
+        path: Path,
+        /// Its new children.
+        html: String,
+    },
+    /// Some children of the element give way to these.
+    Splice {
+        /// The element.
+        path: Path,
+        /// They begin so many child nodes before the end.
+        back: usize,
+        /// So many child nodes go.
+        remove: usize,
+        /// What comes in their place.
+        html: String,
     },
 }
 
@@ -131,6 +185,11 @@ impl Growing {
     ///
     /// O([`Growing::cost`]).
     pub fn frame(&mut self, edits: &mut Vec<Edit>) {
+        in_coarse(edits, |edits| self.frame_into(edits));
+    }
+
+    /// [`Growing::frame`] in the vocabularies that are asked for.
+    pub fn frame_into(&mut self, edits: &mut Edits) {
         if !self.pending() {
             return;
         }
@@ -144,6 +203,11 @@ impl Growing {
 
     /// Appends to `edits` what makes the page the finished render of all text. Nothing changes after it.
     pub fn finish(&mut self, edits: &mut Vec<Edit>) {
+        in_coarse(edits, |edits| self.finish_into(edits));
+    }
+
+    /// [`Growing::finish`] in the vocabularies that are asked for.
+    pub fn finish_into(&mut self, edits: &mut Edits) {
         if mem::replace(&mut self.finished, true) {
             return;
         }
@@ -153,15 +217,15 @@ impl Growing {
     }
 
     /// Brings the page to the view under these options.
-    fn show(&mut self, options: &Options, edits: &mut Vec<Edit>) {
+    fn show(&mut self, options: &Options, edits: &mut Edits) {
         self.parses += 1;
         let text = self.text.normalised();
-        let from = edits.len();
+        let from = edits.mark();
         if let Some(open) = &mut self.open {
             match open.show(text, options, &self.policy, &mut self.shown, edits) {
                 Ok(end) => self.tip.set(end),
                 Err(Unfit) => {
-                    edits.truncate(from);
+                    edits.back_to(from);
                     self.open = None;
                 }
             }
@@ -169,13 +233,13 @@ impl Growing {
         if self.open.is_none() {
             let mut out = Out::default();
             view(text, 0, super::bounds::trip(text), options, &self.policy, &mut out);
-            diff::diff(0, &self.shown, &out.html, edits);
+            edits.change(0, &self.shown, &out.html);
             self.shown = out.html;
             self.tip.set(out.end);
         }
         if !mem::replace(&mut self.begun, true) {
-            edits.truncate(from);
-            edits.push(Edit::Replace { path: Path::new(), html: self.shown.clone() });
+            edits.back_to(from);
+            edits.replace_root(&self.shown);
         }
     }
 
@@ -214,6 +278,13 @@ impl Growing {
     pub fn options(&self) -> &Options {
         &self.options
     }
+}
+
+/// Has edits made in djust's vocabulary alone.
+fn in_coarse(edits: &mut Vec<Edit>, make: impl FnOnce(&mut Edits)) {
+    let mut made = Edits { coarse: Some(mem::take(edits)), fine: None };
+    make(&mut made);
+    *edits = made.coarse.unwrap_or_default();
 }
 
 #[cfg(test)]

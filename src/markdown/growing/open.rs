@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use unicase::UniCase;
 
 use super::parts::{self, Part};
-use super::{Edit, context, diff, nodes};
+use super::{Edits, context, nodes};
 use crate::markdown::parser::Definition;
 use crate::markdown::tail::End;
 use crate::markdown::writer::Out;
@@ -70,7 +70,7 @@ impl Open {
         options: &Options,
         policy: &Policy,
         shown: &mut String,
-        edits: &mut Vec<Edit>,
+        edits: &mut Edits,
     ) -> Result<End, Unfit> {
         if self.scan.advance(text).is_some() {
             return Err(Unfit);
@@ -87,7 +87,7 @@ impl Open {
         self.judge(&open, text.len(), &late)?;
         let patches = self.patches(text, &late, options, policy)?;
         self.patch(patches, shown, edits)?;
-        diff::diff(self.elements, &shown[self.html_start..], &out.html, edits);
+        edits.change(self.elements, &shown[self.html_start..], &out.html);
         shown.truncate(self.html_start);
         shown.push_str(&out.html);
         self.late = late;
@@ -156,7 +156,7 @@ impl Open {
     }
 
     /// Puts new HTML into parts that stand.
-    fn patch(&mut self, patches: Vec<(usize, String)>, shown: &mut String, edits: &mut Vec<Edit>) -> Result<(), Unfit> {
+    fn patch(&mut self, patches: Vec<(usize, String)>, shown: &mut String, edits: &mut Edits) -> Result<(), Unfit> {
         if patches.is_empty() {
             return Ok(());
         }
@@ -167,7 +167,7 @@ impl Open {
             let old = &shown[at..at + part.html_bytes];
             let new = patches.next_if(|(patched, _)| *patched == index).map(|(_, html)| html);
             if let Some(new) = &new
-                && !diff::diff_within(elements, old, new, edits)
+                && !edits.change_within(elements, old, new)
             {
                 return Err(Unfit);
             }
@@ -236,8 +236,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::markdown::growing::Growing;
     use crate::markdown::growing::page::apply;
+    use crate::markdown::growing::{Edit, Growing};
     use crate::markdown::options::Tail;
     use crate::markdown::render;
 

@@ -1,7 +1,7 @@
 //! A page for tests: HTML that edits are applied to by hand, knowing nothing but their paths.
 
 use super::nodes::{Node, children};
-use super::{Edit, Step};
+use super::{Edit, FineEdit, Step, fine};
 
 /// The page after an edit.
 pub(super) fn apply(page: &str, edit: &Edit) -> String {
@@ -12,6 +12,44 @@ pub(super) fn apply(page: &str, edit: &Edit) -> String {
         Edit::Delete { .. } => None,
     };
     at(page, path, &change).expect("the root is never deleted")
+}
+
+/// The page after a fine edit.
+pub(super) fn apply_fine(page: &str, edit: &FineEdit) -> String {
+    let (FineEdit::AppendText { path, .. }
+    | FineEdit::AppendHtml { path, .. }
+    | FineEdit::Trim { path, .. }
+    | FineEdit::DeleteLast { path }
+    | FineEdit::Replace { path, .. }
+    | FineEdit::Splice { path, .. }) = edit;
+    let change = |inner: &str| Some(changed(inner, edit));
+    at(page, path, &change).expect("the root is never deleted")
+}
+
+fn changed(inner: &str, edit: &FineEdit) -> String {
+    let all = children(inner);
+    let joined = |nodes: &[Node<'_>]| nodes.iter().map(|node| node.html).collect::<String>();
+    match edit {
+        FineEdit::AppendText { text, .. } => inner.to_owned() + &spelled(text),
+        FineEdit::AppendHtml { html, .. } => inner.to_owned() + html,
+        FineEdit::Replace { html, .. } => html.clone(),
+        FineEdit::Trim { units, .. } => {
+            let (last, before) = all.split_last().expect("there is text to trim");
+            assert!(!last.is_element(), "only text is trimmed: {inner}");
+            let text: Vec<u16> = fine::plain(last.html).encode_utf16().collect();
+            let kept = String::from_utf16(&text[..text.len() - units]).expect("no character is cut");
+            joined(before) + &spelled(&kept)
+        }
+        FineEdit::DeleteLast { .. } => joined(all.split_last().expect("there is a child").1),
+        FineEdit::Splice { back, remove, html, .. } => {
+            let from = all.len() - back;
+            joined(&all[..from]) + html + &joined(&all[from + remove..])
+        }
+    }
+}
+
+fn spelled(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#13;")
 }
 
 /// `html` with the content of the element at `path` changed, or the element gone.

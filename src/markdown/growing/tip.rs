@@ -9,7 +9,7 @@
 //! (`frames_without_a_parse_show_the_view`); every byte that may mean something is looked at
 //! (`bytes_that_mean_something_are_parsed`).
 
-use super::{Edit, Path, Step};
+use super::{Edits, Path, Step};
 use crate::markdown::bounds::Scan;
 use crate::markdown::options::Tail;
 use crate::markdown::tail::{End, FenceEnd, PROVISIONAL, TextEnd, tries_alike};
@@ -56,7 +56,7 @@ impl Tip {
     /// a parse must follow.
     ///
     /// O(new bytes + end tags of the page's end).
-    pub(super) fn grow(&mut self, text: &str, from: usize, shown: &mut String, edits: &mut Vec<Edit>) -> bool {
+    pub(super) fn grow(&mut self, text: &str, from: usize, shown: &mut String, edits: &mut Edits) -> bool {
         if self.end == End::Unknown || !tries_alike(from, text.len()) {
             return false;
         }
@@ -79,7 +79,7 @@ impl Tip {
         if !html.is_empty() {
             let spot = self.spot.get_or_insert_with(|| Spot::find(shown));
             shown.insert_str(shown.len() - spot.behind, &html);
-            edits.push(Edit::Append { path: spot.path.clone(), html });
+            edits.append_text(&spot.path, html);
         }
         self.end = grown;
         true
@@ -94,7 +94,7 @@ impl Tip {
     }
 
     /// The line waits until something stands on it; then it is a paragraph of its own.
-    fn begin_line(&mut self, text: &str, from: usize, shown: &mut String, edits: &mut Vec<Edit>) -> bool {
+    fn begin_line(&mut self, text: &str, from: usize, shown: &mut String, edits: &mut Edits) -> bool {
         if text[from..].contains('\n') {
             return false;
         }
@@ -105,7 +105,7 @@ impl Tip {
         let mut out = Out::default();
         writer::paragraph(PROVISIONAL, &text[line..], &mut out);
         shown.push_str(&out.html);
-        edits.push(Edit::Append { path: Path::new(), html: out.html });
+        edits.append(&[], out.html);
         self.end = End::Line;
         self.spot = None;
         true
