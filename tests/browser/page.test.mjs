@@ -1,0 +1,194 @@
+// What the browser client does to a page beyond the wire's own cases: resets, several channels, steps of a page.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { normal, openWindow, parsed } from './dom.mjs';
+
+const { window, complaints } = openWindow();
+const { ops, Page } = await import(new URL('../../clients/browser/rillmark.js', import.meta.url));
+
+const warnings = [];
+console.warn = (text) => warnings.push(text);
+
+let open = [];
+/** Pages of these channels in a document with this body. */
+function load(body, ...channels) {
+  for (const page of open) page.close();
+  warnings.length = 0;
+  document.body.innerHTML = body;
+  open = (channels.length > 0 ? channels : ['c']).map((channel) => new Page(channel));
+  for (const page of open) {
+    for (const el of document.querySelectorAll(`[data-rillmark-channel="${page.channel}"]`)) page.declaredBy.add(el);
+  }
+  for (const page of open) page.remember(false);
+  return open[0];
+}
+
+const shown = () => new Promise((resolve) => window.requestAnimationFrame(() => setTimeout(resolve)));
+let offset = 0;
+/** A frame of a stream that commits; ops without a target act on its element. */
+function frame(stream, ops, members = {}) {
+  offset += 1;
+  const target = `[dj-stream='${stream}']`;
+  return { type: 'stream', stream, ops: ops.map((op) => ({ target, ...op })), id: `1f-${offset}`, ...members };
+}
+async function apply(page, ...frames) {
+  for (const one of frames) page.receive(one);
+  await shown();
+}
+const assertBody = (html) => assert.equal(normal(document.body), parsed(html));
+function listen(name) {
+  const heard = [];
+  document.body.addEventListener(`stream:${name}`, ({ detail }) => heard.push({ ...detail }));
+  return heard;
+}
+
+test('text grows in the text that is there', async () => {
+  const page = load('<p dj-stream="a">one</p>');
+  const text = document.querySelector('p').firstChild;
+  await apply(page, frame('a', [{ op: 'text', text: ' two' }, { op: 'text', text: 'zero ', mode: 'prepend' }]));
+  assert.equal(document.querySelector('p').firstChild, text);
+  assert.equal(text.data, 'zero one two');
+});
+
+test('a reset puts back texts, children, state and what was deleted', async () => {
+  const body = '<div dj-stream="a">was <b>bold</b></div><p dj-stream="b">text</p><ul><li>1</li><li id="i">2</li>t</ul>';
+  const page = load(body);
+  const [bold, text] = [document.querySelector('b'), document.querySelector('p').firstChild];
+  await apply(
+    page,
+    frame('a', [{ op: 'start' }, { op: 'replace', html: '<i>x</i>' }, { op: 'append', target: 'i', html: '<u>y</u>' }]),
+    frame('b', [{ op: 'text', text: '!' }, { op: 'delete', target: '#i' }]),
+    frame('a', [{ op: 'error', error: 'no' }]),
+  );
+  assertBody(
+    '<div dj-stream="a" data-stream-error="true"><i>x<u>y</u></i><div class="dj-stream-error" role="alert">no</div></div>' +
+      '<p dj-stream="b" data-stream-active="true">text!</p><ul><li>1</li>t</ul>',
+  );
+  const heard = listen('reset');
+  await apply(page, frame('a', [{ op: 'start' }, { op: 'done' }], { reset: true, state: 'done' }));
+  assertBody(body);
+  assert.equal(document.querySelector('b'), bold);
+  assert.equal(document.querySelector('p').firstChild, text);
+  assert.deepEqual(heard, [{ stream: 'a', state: 'done' }]);
+});
+
+test('a page that came filled is emptied by a reset, touched or not', async () => {
+  load('<div dj-stream="a"><p>old</p></div><div dj-stream="b" data-stream-active="true">old</div>').close();
+  const page = new Page('c');
+  open = [page];
+  page.remember(true);
+  await apply(page, frame('a', [{ op: 'append', html: '<p>new</p>' }]));
+  assertBody('<div dj-stream="a"><p>old</p><p>new</p></div><div dj-stream="b" data-stream-active="true">old</div>');
+  await apply(page, frame('a', [{ op: 'append', html: '<p>all</p>' }], { reset: true, state: 'active' }));
+  assertBody('<div dj-stream="a"><p>all</p></div><div dj-stream="b"></div>');
+});
+
+test('after another epoch streams that are not named stay, and say so where they were being written', async () => {
+  const page = load('<div dj-stream="a"></div><div dj-stream="b"></div><div dj-stream="d">x</div>');
+  await apply(
+    page,
+    frame('a', [{ op: 'start' }, { op: 'text', text: '1' }]),
+    frame('b', [{ op: 'text', text: '2' }]),
+    frame('d', [{ op: 'start' }, { op: 'text', text: 'y' }, { op: 'done' }]),
+  );
+  const errors = listen('error');
+  const reset = { reset: true, reason: 'epoch', state: 'active', id: '2-1' };
+  await apply(page, frame('a', [{ op: 'text', text: '3' }], reset));
+  const error = '<div class="dj-stream-error" role="alert">Interrupted</div>';
+  const b = `<div dj-stream="b" data-stream-error="true">2${error}</div><div dj-stream="d">xy</div>`;
+  assertBody(`<div dj-stream="a" data-stream-active="true">3</div>${b}`);
+  assert.deepEqual(errors, [{ error: 'Interrupted', stream: 'b' }]);
+  await apply(page, { type: 'reset', channel: 'c', id: '3-0', reason: 'epoch' });
+  assertBody(`<div dj-stream="a" data-stream-error="true">3${error}</div>${b}`);
+  assert.equal(page.id, '3-0');
+});
+
+test('what no id has committed is dropped with its connection', async () => {
+  const page = load('<p dj-stream="a"></p>');
+  const { id, ...first } = frame('a', [{ op: 'text', text: 'half' }]);
+  await apply(page, first);
+  page.cut();
+  await apply(page, frame('a', [{ op: 'text', text: 'whole' }]));
+  assert.equal(document.querySelector('p').textContent, 'whole');
+});
+
+test('a snapshot tells only of ends that the page has not seen', async () => {
+  const page = load('<p dj-stream="a"></p><p dj-stream="b"></p><p dj-stream="d"></p>');
+  await apply(page, frame('a', [{ op: 'start' }, { op: 'text', text: 'x' }, { op: 'done' }]));
+  const [done, errors, texts, told] = ['done', 'error', 'text', 'event'].map(listen);
+  const { id, ...a } = frame('a', [{ op: 'start' }, { op: 'text', text: 'x' }, { op: 'done' }], { reset: true, state: 'done' });
+  const { id: also, ...b } = frame('b', [{ op: 'start' }, { op: 'done', cancelled: true }], { state: 'cancelled' });
+  const d = [{ op: 'event', name: 'title', detail: 1 }, { op: 'error', error: 'no' }];
+  await apply(page, a, b, frame('d', d, { state: 'error' }));
+  assert.deepEqual(done, [{ cancelled: true, restored: true, stream: 'b' }]);
+  assert.deepEqual(errors, [{ error: 'no', restored: true, stream: 'd' }]);
+  assert.deepEqual(told, [{ name: 'title', detail: 1, stream: 'd', restored: true }]);
+  assert.deepEqual(texts, []);
+});
+
+test('each channel keeps to its part of the page', async () => {
+  const body =
+    '<section data-rillmark-channel="one"><p dj-stream="a"></p></section>' +
+    '<section data-rillmark-channel="two"><p dj-stream="a"></p></section><p dj-stream="b"></p>' +
+    '<script data-rillmark-channel="three"></script>';
+  load(body, 'one', 'two', 'three');
+  const [one, two, three] = open;
+  await apply(two, frame('a', [{ op: 'text', text: '2' }]));
+  await apply(one, frame('a', [{ op: 'text', text: '1' }]), frame('b', [{ op: 'text', text: 'no' }]));
+  await apply(three, frame('b', [{ op: 'text', text: '3' }]), frame('a', [{ op: 'text', text: 'no' }]));
+  assert.deepEqual([...document.querySelectorAll('p')].map((p) => p.textContent), ['1', '2', '3']);
+  assert.equal(warnings.length, 2);
+});
+
+test('a page can step in before an op, and add its own', async () => {
+  const page = load('<p dj-stream="a"></p>');
+  const before = (event) => {
+    if (event.detail.op.text === 'secret') event.preventDefault();
+    else if (event.detail.op.text) event.detail.op.text = event.detail.op.text.toUpperCase();
+  };
+  document.body.addEventListener('stream:before', before);
+  ops.shout = (el, { volume }) => (el.setAttribute('data-volume', volume), ['shout', { volume }]);
+  const heard = listen('shout');
+  await apply(page, frame('a', [{ op: 'text', text: 'x' }, { op: 'text', text: 'secret' }, { op: 'shout', volume: 9 }]));
+  document.body.removeEventListener('stream:before', before);
+  delete ops.shout;
+  assertBody('<p dj-stream="a" data-stream-active="true" data-volume="9">X</p>');
+  assert.deepEqual(heard, [{ volume: 9, stream: 'a' }]);
+});
+
+test('what is skipped is reported once', async () => {
+  const page = load('<p dj-stream="a"></p>');
+  const lost = { op: 'text', target: '#none', text: 'x' };
+  await apply(page, frame('a', [lost, lost, { op: 'constructor' }]), frame('a', [lost]));
+  assert.equal(warnings.length, 2, warnings.join('\n'));
+  assert.match(warnings[0], /#none/);
+});
+
+test('an error never becomes text, and a stream keeps its own', async () => {
+  const page = load('<div dj-stream="a">x<p dj-stream="b">y</p></div>');
+  await apply(page, frame('b', [{ op: 'error', error: 'b failed' }]), frame('a', [{ op: 'error', error: 'a failed' }]));
+  assert.deepEqual([...document.querySelectorAll('.dj-stream-error')].map((el) => el.textContent), ['b failed', 'a failed']);
+  await apply(page, frame('a', [{ op: 'text', text: 'z' }]));
+  assertBody('<div dj-stream="a" data-stream-active="true">xyz</div>');
+});
+
+test('a limit that is no whole number prunes nothing', async () => {
+  const page = load('<ul dj-stream="a"><li>1</li><li>2</li></ul>');
+  await apply(page, frame('a', [{ op: 'prune', limit: '1' }, { op: 'prune' }, { op: 'prune', limit: -1 }]));
+  assert.equal(document.querySelectorAll('li').length, 2);
+});
+
+test('assistive technology hears of what is finished', async () => {
+  const page = load('<p dj-stream="a"></p><div aria-live="off"><p dj-stream="b"></p></div>');
+  const [a, b] = document.querySelectorAll('p');
+  await apply(page, frame('a', [{ op: 'start' }]), frame('b', [{ op: 'text', text: 'x' }]));
+  assert.deepEqual([a, b].map((el) => [el.getAttribute('aria-live'), el.getAttribute('aria-busy')]), [
+    ['polite', 'true'],
+    [null, 'true'],
+  ]);
+  await apply(page, frame('a', [{ op: 'done' }]));
+  assert.equal(a.hasAttribute('aria-busy'), false);
+});
+
+test('nothing was complained about', () => assert.deepEqual(complaints, []));
