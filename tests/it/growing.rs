@@ -4,12 +4,14 @@
 //! The page is a browser's: each fragment is parsed within the element that takes it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rillmark::markdown::growing::{Edit, Growing, Step};
 use rillmark::markdown::options::{Options, Policy, Tail};
 use rillmark::markdown::render;
 
 use super::corpus::{self, Dice};
+use super::follow::{self, make::Maker};
 use super::oracle::{self, dom};
 use dom::{Element, Node};
 
@@ -136,4 +138,32 @@ fn a_finished_page_is_the_render() {
             follow(&source, options, &mut dice);
         }
     }
+}
+
+/// Where this fails, `tests/proof` finds the same with less to read.
+#[test]
+fn any_document_in_any_pieces_is_the_render_of_its_prefix() {
+    let (maker, documents) = (Maker::new(), if corpus::long() { 20_000 } else { 150 });
+    for index in 0..documents {
+        for case in maker.cases(0xC1, index) {
+            follow::check(&case, index % 8 == 0).unwrap_or_else(|fault| panic!("document {index}: {fault}"));
+        }
+    }
+}
+
+#[test]
+fn a_case_that_fails_is_made_small() {
+    let case = follow::Case {
+        source: "one\n\ntwo **three** four\n\nfive ~~six~~\n\nseven\n".to_owned(),
+        cuts: vec![5, 12, 20, 38],
+        options: Options { tail: Tail::Complete, dense: true, ..Options::default() },
+        policy: Policy::default(),
+    };
+    assert!(follow::check(&case, true).is_ok());
+    let wrong = |case: &follow::Case| {
+        let finished = Options { provisional: false, ..case.options.clone() };
+        render(&case.source, &finished, &case.policy).contains("<del>")
+    };
+    let small = follow::shrink::shrink(&case, case.source.len(), Duration::from_secs(60), &wrong);
+    assert_eq!((small.source.len(), small.cuts.len()), (5, 0), "{:?}", small.source);
 }

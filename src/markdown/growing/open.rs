@@ -21,7 +21,7 @@ use crate::markdown::{Options, Policy, bounds, references, render_finished, view
 
 /// Open text is first looked at for a place to cut when it has so many bytes.
 /// Tests cut wherever it can be done.
-const CUT_BYTES_MIN: usize = if cfg!(test) { 1 } else { 1024 };
+const CUT_BYTES_MIN: usize = if cfg!(any(test, feature = "eager")) { 1 } else { 1024 };
 
 /// The document can't be rendered in parts any more.
 #[derive(Clone, Copy, Debug)]

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "a toolbox: each test crate that includes it takes what it needs")]
 
 use html5ever::tendril::TendrilSink;
+use html5ever::tokenizer::TokenizerOpts;
 use html5ever::{LocalName, ParseOpts, QualName, ns, parse_fragment};
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
 
@@ -36,7 +37,10 @@ pub(crate) fn parse(html: &str) -> Vec<Node> {
 /// Parses a fragment as the content of an element of this name.
 pub(crate) fn parse_in(name: &str, html: &str) -> Vec<Node> {
     let context = QualName::new(None, ns!(html), LocalName::from(name));
-    let dom = parse_fragment(RcDom::default(), ParseOpts::default(), context, Vec::new(), false).one(html);
+    // A byte order mark is for who decodes bytes: what a script hands to the parser keeps it.
+    let tokenizer = TokenizerOpts { discard_bom: false, ..TokenizerOpts::default() };
+    let opts = ParseOpts { tokenizer, ..ParseOpts::default() };
+    let dom = parse_fragment(RcDom::default(), opts, context, Vec::new(), false).one(html);
     let document = dom.document.children.borrow();
     document[0].children.borrow().iter().map(convert).collect()
 }
