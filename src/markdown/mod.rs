@@ -56,8 +56,8 @@ pub fn render(source: &str, options: &Options, policy: &Policy) -> String {
 }
 
 /// Appends what is shown of a normalised source. `before`: so many bytes stand before it in its document, all of them
-/// shown and done with. `trip` is where a bound trips in it.
-fn view(source: &str, before: usize, trip: Option<usize>, options: &Options, policy: &Policy, out: &mut Out) {
+/// shown and done with, less those that stand in for them in it. `trip` is where a bound trips in it.
+fn view(source: &str, before: isize, trip: Option<usize>, options: &Options, policy: &Policy, out: &mut Out) {
     match (options.provisional, options.tail) {
         (false, _) => render_finished(source, trip, options, policy, out),
         (true, Tail::Escape) => tail::escape(source, trip, options, policy, out),

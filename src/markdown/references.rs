@@ -95,15 +95,20 @@ pub(super) fn is_short(definition: &super::parser::Definition) -> bool {
 }
 
 /// The most bytes that one reference to any of these brings in, by the page's count, which is at least the parser's.
-pub(super) fn dearest<'d>(definitions: impl Iterator<Item = &'d super::parser::Definition>) -> usize {
+pub(super) fn dearest<'d>(definitions: impl IntoIterator<Item = &'d super::parser::Definition>) -> usize {
     let mut scratch = String::new();
-    definitions.map(|definition| cost(&definition.url, &definition.title, &mut scratch)).max().unwrap_or(0)
+    definitions.into_iter().map(|definition| cost(&definition.url, &definition.title, &mut scratch)).max().unwrap_or(0)
 }
 
 /// Whether so many references, each bringing in so much, stay within what is allowed at an offset, with room for what a
 /// view puts behind a source to look at it.
 pub(super) fn cannot_spend_much(references: usize, dearest: usize, at: usize) -> bool {
     (references + VIEW_REFERENCES_MAX) * dearest <= BOUNDS.expansion(at)
+}
+
+/// The most that each of so many references may bring in, by [`cannot_spend_much`].
+pub(super) fn dearest_max(references: usize, at: usize) -> usize {
+    BOUNDS.expansion(at) / (references + VIEW_REFERENCES_MAX)
 }
 
 /// Whether the parser's own limit is out of their reach in a source of so many bytes.

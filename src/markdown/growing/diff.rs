@@ -9,14 +9,21 @@
 //! **Invariant:** edits applied to the old HTML give the new (`edits_lead_from_the_old_to_the_new`).
 
 use super::nodes::{Node, children};
+use super::spine::Change;
 use super::{Edit, Path, Step};
 
 /// Appends to `edits` what leads from `old` to `new`, the last children of the root, before which `before` elements
 /// stand.
 pub(super) fn diff(before: usize, old: &str, new: &str, edits: &mut Vec<Edit>) {
     if old != new {
-        inside(&mut Path::new(), before, old, new, edits);
+        inside(&mut Path::new(), Hidden { elements: before, html: [""; 2] }, old, new, edits);
     }
+}
+
+/// The same for one level of a page's spine.
+pub(super) fn diff_level(change: &Change<'_>, edits: &mut Vec<Edit>) {
+    let hidden = Hidden { elements: change.elements, html: change.hidden };
+    inside(&mut change.path.clone(), hidden, change.old, change.new, edits);
 }
 
 /// The same for children of the root that others follow: as many as before, and changed inside at most. Returns whether
@@ -30,8 +37,16 @@ pub(super) fn diff_within(before: usize, old: &str, new: &str, edits: &mut Vec<E
     fits
 }
 
-/// The same for the children of the element at `path`, before which `standing` elements stand in it. Goes no deeper than elements do, which the writer bounds.
-fn inside(path: &mut Path, standing: usize, old: &str, new: &str, edits: &mut Vec<Edit>) {
+/// What stands in an element before the children that are compared.
+#[derive(Clone, Copy, Default)]
+struct Hidden<'h> {
+    elements: usize,
+    html: [&'h str; 2],
+}
+
+/// The same for the children of the element at `path`, behind those that are hidden. Goes no deeper than elements do,
+/// which the writer bounds.
+fn inside(path: &mut Path, hidden: Hidden<'_>, old: &str, new: &str, edits: &mut Vec<Edit>) {
     if let Some(extra) = new.strip_prefix(old) {
         // What was there is balanced, so what follows it is too.
         return edits.push(Edit::Append { path: path.clone(), html: extra.to_owned() });
@@ -51,13 +66,13 @@ fn inside(path: &mut Path, standing: usize, old: &str, new: &str, edits: &mut Ve
             edits.push(Edit::Append { path: path.clone(), html: extra.to_owned() + &joined(more) });
         }
         _ if changed_inside(old_rest, new_rest) => {
-            let from = standing + before[..same].iter().filter(|node| node.is_element()).count();
+            let from = hidden.elements + before[..same].iter().filter(|node| node.is_element()).count();
             step_each(path, from, old_rest, new_rest, edits);
             append(path, &new_rest[old_rest.len()..], edits);
         }
-        _ if standing + same > 0
+        _ if hidden.elements + same > 0
             && old_rest.iter().all(Node::is_element)
-            && (path.is_empty() || new_rest.len() <= same) =>
+            && (path.is_empty() || hidden.elements > 0 || new_rest.len() <= same) =>
         {
             for _ in old_rest {
                 path.push(Step::Last);
@@ -66,7 +81,7 @@ fn inside(path: &mut Path, standing: usize, old: &str, new: &str, edits: &mut Ve
             }
             append(path, new_rest, edits);
         }
-        _ => edits.push(Edit::Replace { path: path.clone(), html: new.to_owned() }),
+        _ => edits.push(Edit::Replace { path: path.clone(), html: hidden.html.concat() + new }),
     }
 }
 
@@ -89,7 +104,7 @@ fn step_each(path: &mut Path, from: usize, old: &[Node<'_>], new: &[Node<'_>], e
 fn step(path: &mut Path, step: Step, old: &Node<'_>, new: &Node<'_>, edits: &mut Vec<Edit>) {
     if old.html != new.html {
         path.push(step);
-        inside(path, 0, old.inner(), new.inner(), edits);
+        inside(path, Hidden::default(), old.inner(), new.inner(), edits);
         path.pop();
     }
 }

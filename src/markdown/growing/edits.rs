@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** both lists lead to the same page (`both_vocabularies_lead_to_the_same_page`).
 
+use super::spine::Spine;
 use super::{Edit, FineEdit, Path, Step, diff, fine};
 
 /// Edits in djust's vocabulary, in the finer one, or in both. What is `None` is not asked for and costs nothing.
@@ -39,6 +40,23 @@ impl Edits {
         if let Some(edits) = &mut self.fine {
             fine::diff(&[fine::Hidden { elements: before, text: false }], old, new, edits);
         }
+    }
+
+    /// The same for the visible part of a page: `old` and `new` follow what is `hidden`, and close its spine. `None` if
+    /// they do not; what was gained is to be dropped then.
+    pub(super) fn change_visible(&mut self, spine: &Spine, hidden: &str, old: &str, new: &str) -> Option<()> {
+        if old == new {
+            return Some(());
+        }
+        for change in spine.changes(hidden, old, new)? {
+            if let Some(edits) = &mut self.coarse {
+                diff::diff_level(&change, edits);
+            }
+            if let Some(edits) = &mut self.fine {
+                fine::diff_level(&change, edits);
+            }
+        }
+        Some(())
     }
 
     /// The same for children of the root that others follow: as many as before, and changed inside at most. Whether they

@@ -23,6 +23,7 @@ mod tests;
 use std::borrow::Cow;
 
 use super::nodes::{Node, children};
+use super::spine::Change;
 use super::{FineEdit, Path, Step};
 
 /// What stands in an element of the page before the children that are compared.
@@ -40,6 +41,12 @@ pub(super) fn diff(hidden: &[Hidden], old: &str, new: &str, edits: &mut Vec<Fine
     if old != new {
         Differ { path: Path::new(), edits }.inside(hidden, old, new);
     }
+}
+
+/// The same for one level of a page's spine.
+pub(super) fn diff_level(change: &Change<'_>, edits: &mut Vec<FineEdit>) {
+    let hidden = Hidden { elements: change.elements, text: change.ends_in_text() };
+    Differ { path: change.path.clone(), edits }.inside(&[hidden], change.old, change.new);
 }
 
 /// The same for children of the root that others follow: as many as before, and changed inside at most.

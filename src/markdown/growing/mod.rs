@@ -7,12 +7,20 @@
 //!
 //! Most frames only append: what is pushed means nothing where it stands, and what is shown gains it as text (`tip`).
 //!
-//! How the others work: parts of the text that no later text can change are cut off (`parts`) and keep their HTML. What
-//! is open is rendered anew for every frame, behind the definitions that came before (`context`), and compared with what
-//! the page shows: equal blocks stand, the one that grew is followed down its right edge to the spot that changed, in the
+//! How the others work: what no later text can change is cut off into parts that keep their HTML (`parts`). Of the block
+//! that is open a *window* is rendered anew for every frame (`window`): its last leaf, behind the definitions that came
+//! before (`known`) and a skeleton of the containers it stands in (`skeleton`). What it shows is compared with what the
+//! page shows there: equal blocks stand, what grew is followed down to the spot that changed (`spine`), in the
 //! vocabularies that are asked for (`edits`): djust's (`diff`) and a finer one (`fine`). A definition that comes late
-//! renders anew the parts that asked for it. Where parts do not know enough of each other (footnotes, heading ids, a
-//! bound that is near or has tripped) the document is rendered as a whole from then on.
+//! renders anew the parts that asked for it, or the open block. Where parts do not know enough of each other (footnotes,
+//! heading ids, a bound that is near or has tripped) the document is rendered as a whole from then on.
+//!
+//! ```text
+//!   pushed ──► text ──► open ── looks through the ─► window ──► view ──► edits (diff, fine)
+//!                        ▲                                       │
+//!                        └── parts ◄── narrow ◄── restart ◄──────┘ when lines are complete
+//!                                                (leaves, skeleton)
+//! ```
 //!
 //! A frame that parses costs a few parses of the open text, which [`Growing::cost`] tells; whoever asks for frames spaces
 //! them by it.
@@ -36,13 +44,20 @@ mod context;
 mod diff;
 mod edits;
 mod fine;
+mod known;
+mod labels;
+mod leaves;
 mod nodes;
 mod open;
 #[cfg(test)]
 mod page;
 mod parts;
+mod restart;
+mod skeleton;
+mod spine;
 mod text;
 mod tip;
+mod window;
 
 use std::mem;
 use std::sync::Arc;
@@ -143,7 +158,7 @@ pub enum FineEdit {
 /// A document that grows, with what its page holds.
 #[derive(Clone, Debug)]
 pub struct Growing {
-    options: Options,
+    options: Arc<Options>,
     policy: Arc<Policy>,
     text: Text,
     /// What the page holds.
@@ -166,7 +181,7 @@ pub struct Growing {
 impl Growing {
     /// A document without text. Of `options`, `provisional` and `dense` are as streams have them: on.
     pub fn new(options: Options, policy: Arc<Policy>) -> Self {
-        let options = Options { provisional: true, dense: true, ..options };
+        let options = Arc::new(Options { provisional: true, dense: true, ..options });
         let open = Open::new(&options);
         let (text, shown, tip) = (Text::default(), String::new(), Tip::new(&options));
         let (begun, finished) = (false, false);
@@ -194,7 +209,7 @@ impl Growing {
             return;
         }
         if !self.begun || !self.tip.grow(self.text.normalised(), self.seen, &mut self.shown, edits) {
-            let options = self.options.clone();
+            let options = Arc::clone(&self.options);
             self.show(&options, edits);
         }
         self.framed = self.text.pushed().len();
@@ -212,7 +227,7 @@ impl Growing {
             return;
         }
         self.text.finish();
-        let options = Options { provisional: false, ..self.options.clone() };
+        let options = Options { provisional: false, ..(*self.options).clone() };
         self.show(&options, edits);
     }
 

@@ -74,12 +74,12 @@ fn element(html: &str) -> Node<'_> {
 }
 
 /// Where the tag that starts at `at` ends.
-fn tag_end(html: &str, at: usize) -> usize {
+pub(super) fn tag_end(html: &str, at: usize) -> usize {
     memchr::memchr(b'>', &html.as_bytes()[at..]).map_or(html.len(), |end| at + end + 1)
 }
 
 /// Whether a start tag is of an element without content: only those are spelled with a solidus at their end.
-fn is_void(tag: &str) -> bool {
+pub(super) fn is_void(tag: &str) -> bool {
     tag.ends_with("/>")
 }
 

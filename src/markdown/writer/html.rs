@@ -20,6 +20,11 @@ impl<'o> Html<'o> {
         Self { out, dense, end_newline: true, depth: 0 }
     }
 
+    /// So many bytes have been written.
+    pub(super) fn len(&self) -> usize {
+        self.out.len()
+    }
+
     /// Whether `levels` more elements may stand inside one another here.
     #[inline(always)]
     pub(super) fn has_room(&self, levels: usize) -> bool {

@@ -67,6 +67,22 @@ pub(super) struct Out {
     pub definitions: Option<Vec<Definition>>,
     /// What is known of the view's end.
     pub end: End,
+    /// Places in the source that the caller asks for, ascending.
+    pub marks: Vec<Mark>,
+}
+
+/// A place in the source, and where the HTML begins that was written for what starts there or later.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub source: usize,
+    /// `None`: nothing starts so late, or it goes on with text that began before.
+    pub html: Option<usize>,
+}
+
+impl Mark {
+    pub(super) fn new(source: usize) -> Self {
+        Self { source, html: None }
+    }
 }
 
 /// Appends the HTML of `source` to `out`. The source is normalised, and no bound trips in it.
@@ -75,9 +91,12 @@ pub(super) fn write(source: &str, options: &Options, policy: &Policy, edits: &Ed
     if out.definitions.is_some() {
         out.definitions = document.definitions();
     }
-    let out = &mut out.html;
+    let Out { html: out, marks, .. } = out;
     out.reserve(source.len() + source.len() / 2);
     let mut writer = Writer::new(source, options, policy, edits, out);
+    if !marks.is_empty() {
+        return writer.run_past(document.events(), marks);
+    }
     // Decided once, not at every event.
     match document.events() {
         Events::Plain(events) => writer.run(events),
@@ -182,6 +201,22 @@ impl<'o, 'e> Writer<'o, 'e> {
             let mut next = events.next();
             let Some((event, range)) = &mut next else { return };
             self.event(event, range);
+        }
+    }
+
+    /// Writes the events, and notes where those begin that start at a mark.
+    fn run_past(&mut self, events: impl Iterator<Item = (Event<'e>, Range<usize>)>, marks: &mut [Mark]) {
+        let mut next = 0;
+        for (mut event, range) in events {
+            while let Some(mark) = marks.get_mut(next).filter(|mark| mark.source <= range.start) {
+                let in_run = self.gathering && matches!(event, Event::Text(_));
+                if self.gathering && !in_run && self.image.is_none() {
+                    self.flush_run();
+                }
+                mark.html = (!in_run && self.image.is_none()).then(|| self.html.len());
+                next += 1;
+            }
+            self.event(&mut event, &range);
         }
     }
 

@@ -24,7 +24,7 @@ const TRIES_MAX: usize = 8;
 pub(super) struct Draft<'d> {
     pub(super) source: &'d str,
     /// So many bytes of the document stand before the source.
-    pub(super) before: usize,
+    pub(super) before: isize,
     pub(super) leaf: &'d Leaf,
     pub(super) text: &'d Text,
     pub(super) scan: &'d Scan,
@@ -94,7 +94,7 @@ pub(super) fn close(draft: &Draft<'_>) -> Closing {
         }
         both
     });
-    for _ in 0..super::tries(draft.before + draft.source.len(), TRIES_MAX) {
+    for _ in 0..super::tries(draft.source.len().saturating_add_signed(draft.before), TRIES_MAX) {
         if runs.is_empty() {
             break;
         }

@@ -52,10 +52,11 @@ const LARGE_SOURCE_TRIES_MAX: usize = 2;
 
 /// Appends the view of a normalised source as its writer means it. `trip` is where a bound trips in it.
 ///
-/// O(source): a fixed number of parses. `before`: so many bytes of the same document stand before the source.
+/// O(source): a fixed number of parses. `before`: so many bytes of the same document stand before the source, less those
+/// of the source that stand in for them.
 pub(in crate::markdown) fn complete(
     source: &str,
-    before: usize,
+    before: isize,
     trip: Option<usize>,
     options: &Options,
     policy: &Policy,
@@ -113,10 +114,10 @@ pub(in crate::markdown) fn tries_alike(bytes: usize, more: usize) -> bool {
 }
 
 /// The view, and whether lines are held back.
-fn view<'s>(source: &'s str, before: usize, options: &Options) -> (View<'s>, bool) {
+fn view<'s>(source: &'s str, before: isize, options: &Options) -> (View<'s>, bool) {
     let mut source = source;
     let mut held = false;
-    for _ in 0..tries(before + source.len(), HOLDS_MAX) {
+    for _ in 0..tries(source.len().saturating_add_signed(before), HOLDS_MAX) {
         match look(source, before, options) {
             Look::Show(view) => return (view, held),
             Look::Hold(end) => source = &source[..end],
@@ -127,7 +128,7 @@ fn view<'s>(source: &'s str, before: usize, options: &Options) -> (View<'s>, boo
 }
 
 /// The rules for blocks that are no text; text goes on to [`look_at_text`].
-fn look<'s>(source: &'s str, before: usize, options: &Options) -> Look<'s> {
+fn look<'s>(source: &'s str, before: isize, options: &Options) -> Look<'s> {
     let line = last_line(source);
     let unfinished = &source[line..];
     let all = Look::Show(View::Finished(source));
@@ -158,7 +159,7 @@ fn look<'s>(source: &'s str, before: usize, options: &Options) -> Look<'s> {
 }
 
 /// The rules for text whose line may still become another block.
-fn look_at_text<'s>(source: &'s str, before: usize, leaf: &Leaf, bare: &str, options: &Options) -> Look<'s> {
+fn look_at_text<'s>(source: &'s str, before: isize, leaf: &Leaf, bare: &str, options: &Options) -> Look<'s> {
     let line = last_line(source);
     let text = Text::new(source, leaf);
     if blocks::is_ambiguous(leaf, text.as_str(), bare, options) {
@@ -190,7 +191,7 @@ fn look_at_text<'s>(source: &'s str, before: usize, leaf: &Leaf, bare: &str, opt
 struct Work<'s, 'w> {
     source: &'s str,
     /// So many bytes of the document stand before the source.
-    before: usize,
+    before: isize,
     leaf: &'w Leaf,
     text: &'w Text,
     /// Its text is looked at up to here.
@@ -205,7 +206,7 @@ impl<'s> Work<'s, '_> {
         let (text, options) = (self.text, self.options);
         let atoms = header.as_ref().map_or(&self.leaf.atoms, |header| &header.atoms);
         let mut scan = inlines::scan(&Context { text, atoms, options }, from, self.end);
-        for _ in 0..tries(self.before + self.source.len(), CUTS_MAX) {
+        for _ in 0..tries(self.source.len().saturating_add_signed(self.before), CUTS_MAX) {
             let shown = &text.as_str()[..scan.cut];
             let only_pipes = match &mut header {
                 Some(header) => !header.count_cells(shown),

@@ -1,0 +1,160 @@
+//! Windows against the whole, and a page that follows the edits, after every frame.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::markdown::growing::page::{apply, apply_fine};
+use crate::markdown::growing::{Edits, Growing};
+use crate::markdown::options::Tail;
+use crate::markdown::render;
+
+/// Lines that begin, go on and end blocks, define and ask.
+const LINES: &[&str] = &[
+    "",
+    "",
+    "",
+    "text",
+    "text [a] and [b][], **bold",
+    "*more* `code` [c](d)",
+    "# heading",
+    "## [b]",
+    "===",
+    "---",
+    "- item",
+    "- [a]",
+    "  more of it",
+    "1. one",
+    "10) ten",
+    "    code",
+    "> quote",
+    "> [b]: /late 'in a quote'",
+    "lazy",
+    "```",
+    "```rust",
+    "~~~",
+    "| a | b |",
+    "|---|---|",
+    "| [a] | `x` |",
+    "[a]: /u",
+    "[a]: /v \"late\"",
+    "[b]:",
+    "/w",
+    "'title",
+    "ends'",
+    "<div>",
+    "</div>",
+    "<!-- c",
+    "-->",
+    "* * *",
+    "![a]",
+    "\t- tab",
+    "***a** b*",
+    "[A]: <x y> (t)",
+    "- - x",
+    "  > [c]: /z",
+    "$x$ &amp; <b>",
+];
+
+/// What a line may stand behind.
+const PREFIXES: &[&str] = &[
+    "", "", "", "- ", "  ", "  - ", "    ", "   ", "> ", "> - ", ">   ", "1. ", "2) ", "* ", "\t", "- - ", "  > ",
+    "    - ",
+];
+
+fn source() -> impl Strategy<Value = String> {
+    let end = prop::sample::select(&["\n", "\n", "\n", "\n\n", "\n>\n"][..]);
+    let line = (prop::sample::select(PREFIXES), prop::sample::select(LINES), end);
+    (prop::collection::vec(line, 0..40), any::<bool>()).prop_map(|(lines, nested)| {
+        let spell = |(prefix, line, end): (&str, &str, &str)| match nested {
+            true => format!("{prefix}{line}{end}"),
+            false => format!("{line}{}", end.replace('>', "")),
+        };
+        lines.into_iter().map(spell).collect()
+    })
+}
+
+/// Pushes `source` in pieces of these lengths, and holds what is shown, and a page that follows the edits alone,
+/// against the view of the whole after each.
+fn check(source: &str, sizes: &[usize], options: &Options) -> Result<usize, TestCaseError> {
+    let policy = Policy::default();
+    let mut growing = Growing::new(options.clone(), Arc::new(policy.clone()));
+    let (mut at, mut pages) = (0, ["<p>what it came with</p>"; 2].map(String::from));
+    for size in sizes.iter().cycle() {
+        let end = source.ceil_char_boundary(at + size);
+        growing.push(&source[at..end]);
+        at = end;
+        let mut edits = Edits::of(true, true);
+        growing.frame_into(&mut edits);
+        prop_assert_eq!(growing.html(), render(&source[..at], options, &policy), "{:?}", &source[..at]);
+        follow(&mut pages, edits);
+        prop_assert_eq!(&pages, &[growing.html(); 2], "the pages of {:?}", &source[..at]);
+        if at == source.len() {
+            break;
+        }
+    }
+    let parts = growing.open.as_ref().map_or(0, |open| open.parts.end());
+    let mut edits = Edits::of(true, true);
+    growing.finish_into(&mut edits);
+    let finished = Options { provisional: false, ..options.clone() };
+    prop_assert_eq!(growing.html(), render(source, &finished, &policy), "{:?}", source);
+    follow(&mut pages, edits);
+    prop_assert_eq!(&pages, &[growing.html(); 2], "the pages of {:?}", source);
+    Ok(parts)
+}
+
+/// Two pages: one follows djust's vocabulary, the other the finer one.
+fn follow(pages: &mut [String; 2], edits: Edits) {
+    let (coarse, fine) = (edits.coarse.unwrap(), edits.fine.unwrap());
+    let [one, other] = std::mem::take(pages);
+    *pages = [
+        coarse.iter().fold(one, |page, edit| apply(&page, edit)),
+        fine.iter().fold(other, |page, edit| apply_fine(&page, edit)),
+    ];
+}
+
+fn options(tail: Tail) -> Options {
+    Options { tail, dense: true, task_lists: true, alerts: true, ..Options::default() }
+}
+
+/// With `RILLMARK_TEST_LONG` set, many.
+#[expect(clippy::disallowed_methods, reason = "the tests' own switch")]
+fn cases() -> u32 {
+    if std::env::var_os("RILLMARK_TEST_LONG").is_some() { 100_000 } else { 512 }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn parts_show_what_the_whole_shows(
+        source in source(),
+        sizes in prop::collection::vec(1usize..40, 1..12),
+        complete in any::<bool>(),
+    ) {
+        check(&source, &sizes, &options(if complete { Tail::Complete } else { Tail::Escape }))?;
+    }
+}
+
+#[test]
+fn a_late_definition_reaches_the_parts_that_asked() {
+    let line = "a line\n\n";
+    let source =
+        format!("# [a]\n\nsee [a] and [b]\n\n{}[A]: /u 'x'\n\n{}[b]: /v\n[a]: /w\n", line.repeat(9), line.repeat(9));
+    for tail in [Tail::Complete, Tail::Escape] {
+        let parts = check(&source, &[1], &options(tail)).unwrap();
+        assert!(parts > 100, "parts up to {parts}");
+    }
+}
+
+#[test]
+fn what_parts_cannot_tell_is_told_by_the_whole() {
+    let paragraphs = "[a] [a] [a] [a]\n\n".repeat(60);
+    let deep = format!("{paragraphs}{}x\n\nmore\n", ">".repeat(65));
+    let dear = format!("{paragraphs}[a]: /{}\n\n{paragraphs}", "x".repeat(1_900));
+    let long = format!("{paragraphs}[a]: /{}\n\n{paragraphs}", "x".repeat(2_100));
+    for source in [deep, dear, long] {
+        assert_eq!(check(&source, &[97, 3], &options(Tail::Complete)).unwrap(), 0, "rendered as a whole");
+    }
+}
