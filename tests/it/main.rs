@@ -22,6 +22,8 @@ mod corpus;
 mod delivery;
 /// Streams for djust's own client.
 mod djust;
+/// However a run ends, its page is that of one render.
+mod ends;
 /// Growing documents followed by pages that know nothing but their edits.
 mod follow;
 /// A page that follows a growing document holds its view.
