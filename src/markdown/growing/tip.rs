@@ -9,6 +9,8 @@
 //! (`frames_without_a_parse_show_the_view`); every byte that may mean something is looked at
 //! (`bytes_that_mean_something_are_parsed`).
 
+use std::mem;
+
 use super::{Edits, Path, Step};
 use crate::markdown::bounds::Scan;
 use crate::markdown::options::Tail;
@@ -66,7 +68,7 @@ impl Tip {
         let mut html = String::with_capacity(text.len() - from + 8);
         let grown = match &self.end {
             End::Unknown => return false,
-            End::Text(end) => self.grow_text(*end, &text[from..], &mut html),
+            End::Text(end) => self.grow_text(*end, text.as_bytes()[from - 1], &text[from..], &mut html),
             End::Fence(end) => self.grow_fence(&end.clone(), &text[from..], &mut html),
             End::Line => self.grow_line(&text[from..], &mut html),
             End::LineStart => return self.begin_line(text, from, shown, edits),
@@ -111,49 +113,41 @@ impl Tip {
         true
     }
 
-    fn grow_text(&mut self, end: TextEnd, new: &str, html: &mut String) -> Option<End> {
-        let (mut spaces, mut feed) = (end.spaces, self.feed);
-        let mut plain = 0;
-        let bytes = new.as_bytes();
+    /// `before`: the byte that stands before `new` in the source.
+    fn grow_text(&mut self, end: TextEnd, before: u8, new: &str, html: &mut String) -> Option<End> {
+        let mut state = (end.spaces, self.feed);
+        let (spaces, feed) = (&mut state.0, &mut state.1);
+        let (bytes, mut plain) = (new.as_bytes(), 0);
         for (at, &byte) in bytes.iter().enumerate() {
-            if byte == b' ' && !end.closed {
+            if byte == b'\n' || (byte == b' ' && !end.closed) {
                 escape::text(html, &new[plain..at]);
                 plain = at + 1;
-                // Where a line begins, they may be an indentation.
-                if feed {
-                    return None;
+                match byte {
+                    // What a paragraph's line begins with is not shown, and makes nothing else of it.
+                    b' ' if *feed => {}
+                    b' ' => *spaces += 1,
+                    // Two spaces break the line.
+                    _ if !end.wraps || *feed || *spaces >= 2 => return None,
+                    _ => (*spaces, *feed) = (0, true),
                 }
-                spaces += 1;
                 continue;
             }
-            if byte == b'\n' {
-                escape::text(html, &new[plain..at]);
-                plain = at + 1;
-                // Two spaces break the line.
-                if !end.wraps || feed || spaces >= 2 {
-                    return None;
-                }
-                (spaces, feed) = (0, true);
-                continue;
-            }
-            if !self.inert.holds(byte, bytes.get(at + 1), end.code) {
+            let before = if at == 0 { before } else { bytes[at - 1] };
+            if !self.inert.holds(before, byte, bytes.get(at + 1).copied(), end.code) {
                 return None;
             }
-            if feed {
+            if *feed {
                 if !byte.is_ascii_alphabetic() {
                     return None;
                 }
                 html.push('\n');
-                feed = false;
+                *feed = false;
             }
-            if spaces > 0 {
-                html.extend(std::iter::repeat_n(' ', spaces));
-                spaces = 0;
-            }
+            html.extend(std::iter::repeat_n(' ', mem::take(spaces)));
         }
         escape::text(html, &new[plain..]);
-        self.feed = feed;
-        Some(End::Text(TextEnd { spaces, ..end }))
+        self.feed = state.1;
+        Some(End::Text(TextEnd { spaces: state.0, ..end }))
     }
 
     fn grow_fence(&mut self, end: &FenceEnd, new: &str, html: &mut String) -> Option<End> {
@@ -287,6 +281,8 @@ const AUTOLINKS: u8 = 8;
 const HEADING: u8 = 16;
 /// Held until something else than `[` follows.
 const BEFORE_BRACKET: u8 = 32;
+/// Neither opens nor closes anything within a word.
+const IN_WORD: u8 = 64;
 
 /// The class of each byte; 0 for those that always mean something.
 const CLASSES: [u8; 256] = {
@@ -297,13 +293,14 @@ const CLASSES: [u8; 256] = {
         classes[byte] = if letter { PLAIN } else { 0 };
         byte += 1;
     }
-    let kinds: [(&[u8], u8); 6] = [
+    let kinds: [(&[u8], u8); 7] = [
         (b" ,;:'\"()?%+=>-/@{}^", PLAIN),
         (b"|", TABLES),
         (b"$", MATH),
         (b".", AUTOLINKS),
         (b"#", HEADING),
         (b"!", BEFORE_BRACKET),
+        (b"_", IN_WORD),
     ];
     let mut kind = 0;
     while kind < kinds.len() {
@@ -319,15 +316,16 @@ const CLASSES: [u8; 256] = {
 
 impl Inert {
     fn new(options: &Options) -> Self {
-        let mut classes = PLAIN | HEADING | BEFORE_BRACKET;
+        let mut classes = PLAIN | HEADING | BEFORE_BRACKET | IN_WORD;
         for (class, on) in [(TABLES, options.tables), (MATH, options.math), (AUTOLINKS, options.autolinks)] {
             classes |= if on { 0 } else { class };
         }
         Self { classes, heading: false, escaped: options.tail == Tail::Escape }
     }
 
-    /// Whether a byte, before `next` if that is there, means nothing in text, or in an open code span.
-    fn holds(&self, byte: u8, next: Option<&u8>, code: bool) -> bool {
+    /// Whether a byte behind `before`, and before `next` if that is there, means nothing in text, or in an open code
+    /// span.
+    fn holds(&self, before: u8, byte: u8, next: Option<u8>, code: bool) -> bool {
         #[cfg(test)]
         if tests::PLANTED.get() == Some(byte) {
             return true;
@@ -340,6 +338,7 @@ impl Inert {
             0 => false,
             HEADING => !self.heading,
             BEFORE_BRACKET => next.is_some(),
+            IN_WORD => before.is_ascii_alphanumeric() && next.is_some_and(|next| next.is_ascii_alphanumeric()),
             _ => true,
         }
     }
