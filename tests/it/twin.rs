@@ -162,6 +162,7 @@ fn deep_documents_are_cut_as_by_the_twin() {
         source += behind;
         let closers: String = source.chars().rev().filter(|c| "*_~".contains(*c)).collect();
         source = source.trim_end().to_owned() + &closers + "](u)\n";
+        compare(&source, options, policy);
         compare_dense(&source, options, policy);
     }
 }

@@ -102,8 +102,11 @@ impl<'e> Writer<'_, 'e> {
 
     #[inline(always)]
     fn close_block(&mut self, element: &Element) {
-        self.close_inline(element);
-        self.html.separator();
+        let written = self.written.pop().unwrap_or(false);
+        self.html.close(element, written);
+        if written {
+            self.html.separator();
+        }
     }
 
     #[inline(always)]
@@ -144,7 +147,9 @@ impl<'e> Writer<'_, 'e> {
             Some(kind) => self.html.open_with_word(&el::BLOCKQUOTE, "class", alert_class(kind)),
         };
         self.written.push(written);
-        self.html.separator();
+        if written {
+            self.html.separator();
+        }
     }
 
     fn start_code_block(&mut self, kind: &CodeBlockKind<'_>) {
@@ -169,25 +174,30 @@ impl<'e> Writer<'_, 'e> {
         self.written.push(code);
     }
 
+    /// A list is written if there is room for its items.
     fn start_list(&mut self, start: Option<u64>) {
-        self.html.fresh_line();
-        let written = self.html.has_room(2)
-            && match start {
+        let written = self.html.has_room(2);
+        self.written.push(written);
+        if written {
+            self.html.fresh_line();
+            match start {
                 None => self.html.open(&el::UL),
                 Some(1) => self.html.open(&el::OL),
                 Some(start) => self.html.tag(&el::OL).map(|tag| tag.number("start", start).end()).is_some(),
             };
-        self.written.push(written);
-        self.html.separator();
+            self.html.separator();
+        }
     }
 
     /// An item goes with its list: where the list was written, there is room for it.
     fn start_item(&mut self) {
-        self.html.fresh_line();
         let listed = self.written.last().copied().unwrap_or(false);
-        let written = listed && self.html.open(&el::LI);
-        self.written.push(written);
-        self.html.content_follows();
+        if listed {
+            self.html.fresh_line();
+            self.html.open(&el::LI);
+            self.html.content_follows();
+        }
+        self.written.push(listed);
     }
 
     fn start_footnote(&mut self, label: &CowStr<'e>) {
@@ -219,7 +229,7 @@ impl<'e> Writer<'_, 'e> {
         self.close_part(&el::TR);
         self.close_part(&el::THEAD);
         self.open_part(&el::TBODY);
-        self.html.separator();
+        self.table_line();
         self.table.in_head = false;
     }
 
@@ -230,13 +240,19 @@ impl<'e> Writer<'_, 'e> {
 
     fn end_row(&mut self) {
         self.close_part(&el::TR);
-        self.html.separator();
+        self.table_line();
     }
 
     fn end_table(&mut self) {
         self.close_part(&el::TBODY);
         self.close_part(&el::TABLE);
-        self.html.separator();
+        self.table_line();
+    }
+
+    fn table_line(&mut self) {
+        if self.table.written {
+            self.html.separator();
+        }
     }
 
     fn start_cell(&mut self) {
@@ -252,8 +268,8 @@ impl<'e> Writer<'_, 'e> {
                 TableAlign::Style => self.html.open_with_word(cell, "style", side.0),
                 TableAlign::Attribute => self.html.open_with_word(cell, "align", side.1),
             };
+            self.html.content_follows();
         }
-        self.html.content_follows();
     }
 
     fn end_cell(&mut self) {
@@ -266,8 +282,8 @@ impl<'e> Writer<'_, 'e> {
     fn open_part(&mut self, element: &Element) {
         if self.table.written {
             self.html.open(element);
+            self.html.content_follows();
         }
-        self.html.content_follows();
     }
 
     #[inline(always)]
@@ -279,8 +295,8 @@ impl<'e> Writer<'_, 'e> {
         self.html.fresh_line();
         if let Some(tag) = self.html.tag(&el::HR) {
             tag.end_void(" />");
+            self.html.separator();
         }
-        self.html.separator();
     }
 
     /// One line of an HTML block, as text. Its last line feeds are not content.

@@ -31,10 +31,10 @@ impl<'o> Html<'o> {
         self.depth + levels <= DEPTH_MAX
     }
 
-    /// A line feed between blocks, if the last one does not end in one.
+    /// A line feed between blocks, if the last one does not end in one and there is room for another.
     #[inline(always)]
     pub(super) fn fresh_line(&mut self) {
-        if !self.end_newline {
+        if !self.end_newline && self.has_room(1) {
             self.separator();
         }
     }
@@ -51,9 +51,9 @@ impl<'o> Html<'o> {
     /// `<name>`. Returns whether there was room for it.
     #[inline(always)]
     pub(super) fn open(&mut self, element: &Element) -> bool {
-        self.end_newline = false;
         let room = self.has_room(1);
         if room {
+            self.end_newline = false;
             self.out.push_str(element.open);
             self.depth += 1;
         }
@@ -63,8 +63,8 @@ impl<'o> Html<'o> {
     /// `</name>`, if the element was written.
     #[inline(always)]
     pub(super) fn close(&mut self, element: &Element, written: bool) {
-        self.end_newline = false;
         if written {
+            self.end_newline = false;
             self.out.push_str(element.close);
             self.depth -= 1;
         }
@@ -72,8 +72,8 @@ impl<'o> Html<'o> {
 
     /// `<name` with attributes to come; [`Tag::end`] ends it.
     pub(super) fn tag<'h>(&'h mut self, element: &'static Element) -> Option<Tag<'h, 'o>> {
-        self.end_newline = false;
         self.has_room(1).then(|| {
+            self.end_newline = false;
             self.out.push_str(element.head);
             Tag { html: self, element }
         })
