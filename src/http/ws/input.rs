@@ -11,6 +11,9 @@
 
 use std::mem;
 
+use actix_http::ws::Parser;
+use actix_ws::CloseCode;
+
 use crate::protocol::Close;
 
 /// Longest payload of a control frame.
@@ -29,7 +32,7 @@ pub(super) enum Said {
     /// A pong, asked for or not.
     Pong,
     /// It closes, with this code if it gave one. Nothing follows.
-    Close(Option<u16>),
+    Close(Option<CloseCode>),
 }
 
 /// Bytes of a client, on their way to messages.
@@ -164,15 +167,10 @@ fn check_text(text: &[u8], last: bool) -> Result<usize, Close> {
 }
 
 fn read_close(payload: &[u8]) -> Result<Said, Close> {
-    let Some((code, reason)) = payload.split_first_chunk::<2>() else {
-        return if payload.is_empty() { Ok(Said::Close(None)) } else { Err(Close::Protocol) };
-    };
-    let code = u16::from_be_bytes(*code);
-    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(Close::Protocol);
-    }
-    check_text(reason, true)?;
-    Ok(Said::Close(Some(code)))
+    // First, since the library tells bad text and a bad code by the same error.
+    check_text(payload.get(2..).unwrap_or_default(), true)?;
+    let reason = Parser::try_parse_close_payload(payload).map_err(|_| Close::Protocol)?;
+    Ok(Said::Close(reason.map(|reason| reason.code)))
 }
 
 #[cfg(test)]
@@ -247,7 +245,7 @@ mod tests {
             text(""),
             text(&long),
             Said::Pong,
-            Said::Close(Some(1000)),
+            Said::Close(Some(CloseCode::Normal)),
         ];
         assert_eq!(read(&bytes.concat(), &[]), (expected, None));
         assert_eq!(read(&frame(0x88, b""), &[]), (vec![Said::Close(None)], None));

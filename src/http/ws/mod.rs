@@ -1,8 +1,10 @@
 //! WebSockets: `GET /channels/{channel}/ws`, `GET /ws`.
 //!
-//! The handshake is the library's; everything after it is ours, since the connection's bytes come to the
-//! [`Socket`](socket::Socket) as they are: so it can judge a length before it keeps anything, wait with reading, and
-//! write frames that all subscribers share.
+//! The handshake is `actix-ws`'s, and so are the codes of a close and the writing of small frames. Its session and its
+//! stream of messages are dropped unused: they would bring a queue and a task of their own, and with the HTTP library's
+//! buffers cost several times the 2 to 3 KB that an idle subscriber costs here. Behind the head of the answer the
+//! connection is taken over, and its bytes come to the [`Socket`](socket::Socket) as they are: so it can judge a length
+//! before it keeps anything, wait with reading, and write frames that all subscribers share.
 //!
 //! **Invariant:** what a client sent with its handshake, too early, is heard like the rest
 //! (`what_comes_with_the_handshake_is_heard`).
@@ -23,7 +25,7 @@ use std::task::{Context, Poll};
 use actix_http::ws::HandshakeError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest as _, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::Stream as _;
 
@@ -106,26 +108,25 @@ fn open(
     subscribing: Arc<Subscribing>,
     only: Option<Only>,
 ) -> Result<HttpResponse, Problem> {
-    let mut answer = actix_http::ws::handshake(request.head()).map_err(refuse)?.finish();
-    if names_subprotocol(request) {
-        let name = HeaderValue::from_static(SUBPROTOCOL);
-        answer.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
-    }
+    let answer = handshake(request)?;
     let (manner, metrics) = (Arc::clone(&subscribing.manner), subscribing.metrics.clone());
     let counter = Counter::new(subscribing, visitor, context.id)?;
     let socket = Socket::new(counter, manner, metrics, only);
-    Ok(endless(answer.map_into_boxed_body().into(), Opening { early: Some(payload), socket }))
+    Ok(endless(answer, Opening { early: Some(payload), socket }))
 }
 
-/// Whether the client offers our subprotocol, among others or alone.
-fn names_subprotocol(request: &HttpRequest) -> bool {
-    let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|offer| offer.to_str().ok());
-    offers.flat_map(|offer| offer.split(',')).any(|name| name.trim() == SUBPROTOCOL)
+/// The head of the answer. The library's session and stream end here: the stream is given none of the request's payload,
+/// which [`Opening`] hears, and the session's body gives way to the socket.
+fn handshake(request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    let nothing = web::Payload::extract(request).into_inner().map_err(refuse)?;
+    let shaken = actix_ws::handle_with_protocols(request, nothing, &[SUBPROTOCOL]);
+    shaken.map(|(answer, _session, _messages)| answer).map_err(refuse)
 }
 
 /// Says what a handshake lacks.
-fn refuse(error: HandshakeError) -> Problem {
+fn refuse(error: actix_web::Error) -> Problem {
     let problem = Problem::new(Kind::InvalidHeader, format!("this path takes WebSockets: {error}"));
+    let Some(error) = error.as_error::<HandshakeError>() else { return Problem::internal(error) };
     match error {
         HandshakeError::NoWebsocketUpgrade | HandshakeError::NoConnectionUpgrade => problem
             .with_status(StatusCode::UPGRADE_REQUIRED)
