@@ -260,7 +260,8 @@ fn common(old: &str, new: &str) -> usize {
 
 /// The text that our writer spelled so.
 pub(super) fn plain(html: &str) -> Cow<'_, str> {
-    const SPELLED: [(&str, char); 4] = [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&#13;", '\r')];
+    const SPELLED: [(&str, char); 6] =
+        [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&#13;", '\r'), ("&quot;", '"'), ("&#39;", '\'')];
     if !html.contains('&') {
         return Cow::Borrowed(html);
     }

@@ -41,6 +41,7 @@
 //! **Invariant:** a block that did not change is not touched (`blocks_that_stand_are_not_touched`).
 
 mod context;
+mod cut;
 mod diff;
 mod edits;
 mod fine;

@@ -6,7 +6,8 @@
 //!                      ↑ asks for a label: rendered anew when its definition comes
 //! ```
 //!
-//! Whenever lines are complete, a narrower window is looked for ([`restart`]). It is taken only if it shows the same as
+//! Whenever lines are complete, a narrower window is looked for ([`restart`]); where a long paragraph is open, within its
+//! text ([`cut`](super::cut)). It is taken only if it shows the same as
 //! the wide one, and given up, for the whole open block, as soon as its guard changes or a definition comes late for what
 //! is hidden in the block.
 //!
@@ -65,6 +66,8 @@ pub(super) struct Open {
     dearest_max: usize,
     /// Up to here a narrower window was looked for.
     looked: usize,
+    /// A place to cut the open paragraph is next looked for when the text has so many bytes.
+    cut_at: usize,
     scan: bounds::Scan,
 }
 
@@ -98,6 +101,7 @@ impl Open {
             closers: 0,
             dearest_max: usize::MAX,
             looked: 0,
+            cut_at: 0,
             scan: bounds::Scan::default(),
         })
     }
@@ -137,7 +141,11 @@ impl Open {
         });
         if let Some((window, restart)) = narrower {
             let anchor = top.and_then(|top| self.anchor_at(top, &look, text, shown));
-            self.narrow(window, restart, anchor, text);
+            self.narrow(window, restart.from, anchor, text);
+        } else if options.provisional
+            && let Some((window, from)) = self.cut_text(&look, text, options, policy, shown)
+        {
+            self.narrow(window, from, None, text);
         }
         Ok(look.end)
     }
@@ -240,7 +248,7 @@ impl Open {
         if !restart.within_text && !hidden.is_empty() && !hidden.ends_with('>') {
             return None;
         }
-        let mut window = Window { prefix: restart.prefix.clone(), from, ..self.window.clone() };
+        let mut window = Window { prefix: restart.prefix.clone(), stand_in: 0, from, ..self.window.clone() };
         let source = window.source(&look.context, text);
         let mark = look.context.len() + restart.prefix.len() + restart.mark - restart.from;
         let mut out = Out { marks: vec![Mark::new(mark)], ..Out::default() };
@@ -266,10 +274,10 @@ impl Open {
         (spine.depth() == 0).then(|| Anchor { start, html, elements: spine.elements(), closers })
     }
 
-    /// Takes a narrower window.
-    fn narrow(&mut self, window: Window, restart: &Restart, anchor: Option<Anchor>, text: &str) {
+    /// Takes a narrower window, which begins at `at` of what the wider one parses.
+    fn narrow(&mut self, window: Window, at: usize, anchor: Option<Anchor>, text: &str) {
         let (done, late) =
-            std::mem::take(&mut self.late).into_iter().partition(|definition| definition.span.start < restart.from);
+            std::mem::take(&mut self.late).into_iter().partition(|definition| definition.span.start < at);
         self.late = late;
         let done: Vec<Definition> = done;
         self.known.add(done);
@@ -305,5 +313,6 @@ fn changed(before: &[Definition], after: &[Definition]) -> HashSet<Label> {
     before.symmetric_difference(&after).map(|(label, ..)| of_definition(label)).collect()
 }
 
+mod paragraph;
 #[cfg(test)]
 mod tests;

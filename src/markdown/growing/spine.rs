@@ -121,7 +121,7 @@ impl Spine {
 
     /// Cuts the visible part of a page into the content of each level, the innermost first. `None` if it does not close
     /// exactly the elements that are open. O(html).
-    fn chunks(&self, html: &str) -> Option<Vec<Range<usize>>> {
+    pub(super) fn chunks(&self, html: &str) -> Option<Vec<Range<usize>>> {
         let mut chunks = Vec::with_capacity(self.levels.len());
         let (mut depth, mut from) = (0_usize, 0);
         for at in memchr::memchr_iter(b'<', html.as_bytes()) {

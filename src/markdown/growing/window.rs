@@ -21,6 +21,8 @@ use super::spine::Spine;
 pub(super) struct Window {
     /// Stands in for text before `from`.
     pub prefix: String,
+    /// So many bytes at its end stand in for the beginning of a paragraph that is cut.
+    pub stand_in: usize,
     /// Where the text begins that is parsed.
     pub from: usize,
     /// What the prefix gives: the window's HTML begins with it.
@@ -34,7 +36,7 @@ pub(super) struct Window {
 impl Window {
     /// A window on a document's end that begins with a top-level block, behind so many elements.
     pub(super) fn whole_blocks(from: usize, visible: usize, elements: usize) -> Self {
-        Self { prefix: String::new(), from, guard: String::new(), visible, spine: Spine::root(elements) }
+        Self { prefix: String::new(), stand_in: 0, from, guard: String::new(), visible, spine: Spine::root(elements) }
     }
 
     /// What is parsed. The one place that puts a window's text together.

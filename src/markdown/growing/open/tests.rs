@@ -77,7 +77,7 @@ fn source() -> impl Strategy<Value = String> {
 
 /// Pushes `source` in pieces of these lengths, and holds what is shown, and a page that follows the edits alone,
 /// against the view of the whole after each.
-fn check(source: &str, sizes: &[usize], options: &Options) -> Result<usize, TestCaseError> {
+pub(super) fn check(source: &str, sizes: &[usize], options: &Options) -> Result<usize, TestCaseError> {
     let policy = Policy::default();
     let mut growing = Growing::new(options.clone(), Arc::new(policy.clone()));
     let (mut at, mut pages) = (0, ["<p>what it came with</p>"; 2].map(String::from));
@@ -89,7 +89,12 @@ fn check(source: &str, sizes: &[usize], options: &Options) -> Result<usize, Test
         growing.frame_into(&mut edits);
         prop_assert_eq!(growing.html(), render(&source[..at], options, &policy), "{:?}", &source[..at]);
         follow(&mut pages, edits);
-        prop_assert_eq!(&pages, &[growing.html(); 2], "the pages of {:?}", &source[..at]);
+        prop_assert_eq!(
+            pages.each_ref().map(spelled_alike),
+            [growing.html(); 2].map(spelled_alike),
+            "the pages of {:?}",
+            &source[..at]
+        );
         if at == source.len() {
             break;
         }
@@ -100,8 +105,18 @@ fn check(source: &str, sizes: &[usize], options: &Options) -> Result<usize, Test
     let finished = Options { provisional: false, ..options.clone() };
     prop_assert_eq!(growing.html(), render(source, &finished, &policy), "{:?}", source);
     follow(&mut pages, edits);
-    prop_assert_eq!(&pages, &[growing.html(); 2], "the pages of {:?}", source);
+    prop_assert_eq!(
+        pages.each_ref().map(spelled_alike),
+        [growing.html(); 2].map(spelled_alike),
+        "the pages of {:?}",
+        source
+    );
     Ok(parts)
+}
+
+/// HTML with quotes spelled in one way: what grows as text has lost how they were spelled.
+fn spelled_alike(html: impl AsRef<str>) -> String {
+    html.as_ref().replace("&quot;", "\"").replace("&#39;", "'")
 }
 
 /// Two pages: one follows djust's vocabulary, the other the finer one.
