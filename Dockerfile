@@ -13,6 +13,7 @@ RUN mkdir -p src loadtest/src \
     && echo '//! Nothing yet.' > src/lib.rs \
     && printf '//! Nothing yet.\nfn main() {}\n' | tee src/main.rs > loadtest/src/main.rs \
     && cargo build --locked --profile $PROFILE --bin rillmark
+COPY clients/browser/rillmark.js clients/browser/
 COPY src src
 # `touch`: cargo goes by times, and the copies may be older than what was built above.
 RUN find src -type f -exec touch {} + \

@@ -913,13 +913,16 @@ class Handle extends EventTarget {
   #page;
   #connection;
   #settings;
+  #root;
 
-  constructor(page, connection, settings) {
+  constructor(page, connection, settings, root) {
     super();
     this.#page = page;
     this.#connection = connection;
     this.#settings = settings;
+    this.#root = root;
     page.handles.add(this);
+    if (root) page.scopes.add(root);
   }
 
   get channel() {
@@ -955,6 +958,7 @@ class Handle extends EventTarget {
   /** Lets the channel go. What is shown stays. */
   close() {
     if (!this.#page.handles.delete(this)) return;
+    this.#page.scopes.delete(this.#root);
     if (this.#page.handles.size > 0) return;
     this.#connection.remove(this.#page);
     this.#page.close();
@@ -986,8 +990,7 @@ export function connect({ channel, url, token, transport, id, from, root, creden
     watched.set(key, at);
   }
   const { page, connection } = at;
-  if (root) page.scopes.add(root);
-  const handle = new Handle(page, connection, settings);
+  const handle = new Handle(page, connection, settings, root);
   // Who has declared the channel is told to the page first: that says which elements are its own.
   const filled = page.handles.size === 1 && id !== undefined;
   queueMicrotask(() => page.handles.size > 0 && page.remember(filled));

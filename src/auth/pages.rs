@@ -101,13 +101,15 @@ fn is_same_site(fetch_site: Header<'_>) -> bool {
     matches!(fetch_site, Header::Absent | Header::One("same-origin" | "none"))
 }
 
-/// What anyone may see: liveness and readiness, and the pages for people when a browser goes there.
+/// What anyone may see: liveness and readiness, the browser client (pages of other origins load it), and the pages for
+/// people when a browser goes there.
 fn is_exempt(facts: &Facts<'_>) -> bool {
     let path = facts.path;
     let navigation = || facts.method == "GET" && facts.fetch_mode == Header::One("navigate");
     let for_people =
         || matches!(path, "/" | "/docs" | "/problems") || ["/docs/", "/problems/"].iter().any(|p| path.starts_with(p));
-    matches!(path, "/healthz" | "/readyz") || navigation() && for_people()
+    let client = || path == "/client.js" || (path.starts_with("/client-") && path.ends_with(".js"));
+    matches!(path, "/healthz" | "/readyz") || client() || navigation() && for_people()
 }
 
 #[cfg(test)]
@@ -184,6 +186,9 @@ mod tests {
         for (method, path, mode, expected) in [
             ("GET", "/healthz", "", true),
             ("HEAD", "/readyz", "no-cors", true),
+            ("GET", "/client.js", "cors", true),
+            ("GET", "/client-0123456789abcdef.js", "cors", true),
+            ("GET", "/client-x/render", "cors", false),
             ("GET", "/", "navigate", true),
             ("GET", "/docs", "navigate", true),
             ("GET", "/docs/", "navigate", true),

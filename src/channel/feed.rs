@@ -193,6 +193,9 @@ pub(super) struct Feed {
     pub(super) timer: bool,
     /// The last snapshots: of everything, and of the active documents.
     pub(super) snapshots: [Option<Arc<Snapshot>>; 2],
+    /// How often all connections were cut, and when who was cut comes back.
+    pub(super) cuts: u64,
+    pub(super) away_ms: u64,
     /// Whether the name was taken off the map: who still holds it looks it up anew.
     pub(super) removed: bool,
 }
@@ -216,6 +219,8 @@ impl Feed {
             next_tick: now,
             timer: false,
             snapshots: [None, None],
+            cuts: 0,
+            away_ms: 0,
             removed: false,
         }
     }

@@ -13,6 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
@@ -68,7 +69,7 @@ pub enum Delivery {
     Cancelled(StreamName),
     /// The channel has ended and all of it was delivered. Nothing follows.
     Ended,
-    /// The service is stopping and all of the channel was delivered. Nothing follows.
+    /// The service is stopping and all of the channel was delivered, or its connections were cut. Nothing follows.
     Bye {
         /// Whether the page is to come back.
         come_back: bool,
@@ -90,6 +91,8 @@ pub struct Subscription {
     queue: VecDeque<Delivery>,
     stand: Stand,
     already_over: bool,
+    /// How often the channel's connections had been cut when this one came.
+    cuts: u64,
     place: Option<Place>,
     /// The id that the page has with all that was delivered.
     has: Option<Position>,
@@ -132,9 +135,9 @@ impl Hub {
         let (topic, slot) = self.inner().enter(channel)?;
         let hub = Arc::clone(self.inner());
         hub.metrics.subscribers(watching.transport).inc();
-        let (joined, ended) = {
+        let (joined, ended, cuts) = {
             let feed = topic.feed.lock();
-            (Topic::join_at_once(&feed, want), feed.is_over().then(|| feed.position()))
+            (Topic::join_at_once(&feed, want), feed.is_over().then(|| feed.position()), feed.cuts)
         };
         let already_over = ended.is_some_and(|end| want == Want::After(end));
         let number = hub.next_number();
@@ -148,6 +151,7 @@ impl Hub {
             queue: VecDeque::new(),
             stand: Stand::Following,
             already_over,
+            cuts,
             place: None,
             has: None,
         };
@@ -156,6 +160,22 @@ impl Hub {
             None => subscription.begin_join(want),
         }
         Ok(subscription)
+    }
+}
+
+impl Hub {
+    /// Ends the subscriptions that a channel has now; they are told to come back after a while. For a demonstration, or an
+    /// operator who moves load.
+    pub fn cut(&self, channel: &ChannelName, away: Duration) {
+        let Some(topic) = self.inner().known(channel) else { return };
+        let mut waiting = Vec::new();
+        {
+            let mut feed = topic.feed.lock();
+            feed.cuts += 1;
+            feed.away_ms = u64::try_from(away.as_millis()).unwrap_or(u64::MAX);
+            feed.watchers.take(&mut waiting);
+        }
+        waiting.into_iter().for_each(std::task::Waker::wake);
     }
 }
 
@@ -221,6 +241,9 @@ impl Subscription {
     fn follow(&mut self, context: &Context<'_>) -> Step {
         let Some(place) = self.place else { return Step::Join };
         let mut feed = self.topic.feed.lock();
+        if feed.cuts != self.cuts {
+            return Step::Last(Delivery::Bye { come_back: true, after_ms: feed.away_ms });
+        }
         if place.generation != feed.generation {
             // Its log was given up. Until something new is published, a page that had everything keeps what it shows.
             if feed.head > 0 || !feed.has_all_of_before(place.generation, place.next) {

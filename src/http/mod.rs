@@ -6,9 +6,11 @@
 mod access_log;
 mod body;
 mod budget;
+mod client;
 mod compress;
 mod context;
 mod cors;
+mod demo;
 mod docs;
 mod door;
 mod exchange;
@@ -67,6 +69,7 @@ pub use request_id::RequestId;
 pub use routes::{ROUTES, RouteSpec, Surface};
 pub use stream_options::StreamOptions;
 
+use demo::Demo;
 use pages::FrontPage;
 use publish::Publishing;
 use render::Renderer;
@@ -90,7 +93,7 @@ pub struct HttpOptions {
     pub body_timeout: Duration,
     /// What the renderer may write, the same for every request.
     pub policy: Policy,
-    /// Whether `/` offers a live render. It is only ever offered when no key is needed to render.
+    /// Whether `/` is a live demo. It is only ever offered when no key is needed to render.
     pub demo: bool,
     /// Connections that stay open.
     pub streams: StreamOptions,
@@ -122,6 +125,7 @@ pub struct Http {
     stream_renderer: StreamRenderer,
     publishing: Publishing,
     subscribing: Subscribing,
+    player: Demo,
     demo: bool,
 }
 
@@ -143,9 +147,10 @@ impl Http {
         let publishing = Publishing::new(options, channels, (hub.clone(), readiness.clone()), renderer.budget());
         let doors = (Arc::clone(&auth), Arc::clone(&limits));
         let told = (metrics.clone(), readiness.clone());
+        let player = Demo::new(hub.clone());
         let subscribing = Subscribing::new(hub, doors, told, options.streams.clone(), channels);
         let demo = options.demo;
-        Self { auth, limits, metrics, readiness, renderer, stream_renderer, publishing, subscribing, demo }
+        Self { auth, limits, metrics, readiness, renderer, stream_renderer, publishing, subscribing, player, demo }
     }
 
     /// Adds the routes of `surface` to an application. `alone`: there are no internal listeners.
@@ -163,6 +168,7 @@ impl Http {
         app.app_data(web::Data::new(self.stream_renderer.clone()));
         app.app_data(web::Data::new(self.publishing.clone()));
         app.app_data(web::Data::new(self.subscribing.clone()));
+        app.app_data(web::Data::new(self.player.clone()));
         app.app_data(web::Data::new(self.front_page(whole)));
     }
 

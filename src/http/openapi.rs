@@ -46,6 +46,7 @@ pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
         super::health::readyz,
         super::health::metrics,
         super::docs::openapi,
+        super::client::module,
         super::problem_pages::list,
         super::problem_pages::page,
     ),

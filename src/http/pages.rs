@@ -1,7 +1,7 @@
 //! The front page and what all pages for people share.
 //!
 //! Every link is relative, so pages work under any path prefix. No inline script or style: the policy forbids both. The
-//! live render is offered only where rendering needs no key; without scripts its form is answered with the same page.
+//! demo is offered only where nothing needs a key; without scripts its form is answered with the same page, rendered.
 //!
 //! **Invariant:** no page runs or loads anything from elsewhere (`pages_forbid_what_they_do_not_need`).
 //! **Source:** CSP Level 3; Trusted Types; HTML §4.10.21 (form submission), §4.10.11 (a textarea drops one line feed).
@@ -29,6 +29,7 @@ const LIVE_CHARS_MAX: usize = 1_000;
 /// The longest body of that form: a thousand characters of four bytes, three letters for each.
 const LIVE_BODY_BYTES_MAX: usize = 16 * 1024;
 
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SHELL: &str = include_str!("assets/page.html");
 const INDEX: &str = include_str!("assets/index.html");
 const LIVE: &str = include_str!("assets/live.html");
@@ -36,10 +37,11 @@ const STILL: &str = include_str!("assets/still.html");
 const DOCS: &str = "The <a href=\"docs/\">API docs</a> list every option, \
     and <a href=\"openapi.json\">openapi.json</a> says the same to programs.\n";
 const SAMPLE: &str = include_str!("assets/sample.md");
-static FILES: LazyLock<[(&str, Fixed); 3]> = LazyLock::new(|| {
+static FILES: LazyLock<[(&str, Fixed); 4]> = LazyLock::new(|| {
     [
         ("page.css", Fixed::new("text/css; charset=utf-8", include_str!("assets/page.css"))),
-        ("page.js", Fixed::new("text/javascript; charset=utf-8", include_str!("assets/page.js"))),
+        ("demo.js", Fixed::new(SCRIPT, include_str!("assets/demo.js"))),
+        ("samples.js", Fixed::new(SCRIPT, include_str!("assets/samples.js"))),
         ("icon.svg", Fixed::new("image/svg+xml", include_str!("assets/icon.svg"))),
     ]
 });
@@ -47,7 +49,7 @@ static FILES: LazyLock<[(&str, Fixed); 3]> = LazyLock::new(|| {
 /// What the front page offers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FrontPage {
-    /// A render as you type.
+    /// The demo, and a form that renders without scripts.
     pub live: bool,
     /// The docs are served here too.
     pub docs: bool,

@@ -16,7 +16,7 @@ use super::frame::frame;
 use super::guard::{admit, screen};
 use super::problem::Problem;
 use super::problem_kinds::Kind;
-use super::{Http, docs, health, pages, problem_pages, publish, render, render_stream, sse, ws};
+use super::{Http, client, demo, docs, health, pages, problem_pages, publish, render, render_stream, sse, ws};
 use crate::auth::Auth;
 use crate::limits::Limits;
 
@@ -152,7 +152,7 @@ pub(super) const NEEDS: &[(&str, Needs)] = &[
     ("/ws", SOCKET),
 ];
 
-/// All paths. `DELETE` of a stream is public in any case. `/` also takes `POST` where it offers a live render.
+/// All paths. `DELETE` of a stream is public in any case. Where `/` is live it also takes `POST`, and there is `/demo`.
 pub const ROUTES: &[RouteSpec] = &[
     RouteSpec { path: "/render", allow: "POST, OPTIONS", surface: Surface::Internal, problems: RENDERING },
     RouteSpec {
@@ -182,6 +182,8 @@ pub const ROUTES: &[RouteSpec] = &[
     RouteSpec { path: "/docs/{file}", allow: GET, surface: Surface::Internal, problems: &[Kind::NotFound] },
     open("/", &[]),
     open("/assets/{file}", &[Kind::NotFound]),
+    open("/client.js", &[]),
+    open("/client-{hash}.js", &[Kind::NotFound]),
     open("/problems", &[]),
     open("/problems/{slug}", &[Kind::NotFound]),
 ];
@@ -213,12 +215,16 @@ pub(super) fn configure(app: &mut web::ServiceConfig, http: &Http, surface: Surf
     app.service(get("/healthz", health::healthz));
     app.service(get("/readyz", health::readyz));
     app.service(get("/assets/{file}", pages::asset));
+    app.service(get("/client.js", client::module));
+    app.service(get("/client-{hash}.js", client::hashed));
     app.service(get("/problems", problem_pages::list));
     app.service(get("/problems/{slug}", problem_pages::page));
     if http.front_page(whole).live {
         let front = costly("/", "GET, HEAD, POST, OPTIONS");
         let front = front.route(web::get().to(pages::index)).route(web::head().to(pages::index));
         app.service(front.route(web::post().to(pages::index_form)));
+        app.service(costly("/demo", "POST, OPTIONS").route(web::post().to(demo::play)));
+        app.service(costly("/demo/{channel}/cut", "POST, OPTIONS").route(web::post().to(demo::cut)));
     } else {
         app.service(get("/", pages::index));
     }

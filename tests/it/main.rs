@@ -14,6 +14,8 @@ mod bounds;
 mod browser;
 /// The binary from outside: help, exit codes, what it prints.
 mod cli;
+/// The browser client as it is served, and the demo.
+mod client;
 /// The examples of CommonMark and GFM.
 mod commonmark;
 /// Sources for tests that compare.

@@ -50,7 +50,7 @@ pub(super) const ROWS: &[Setting] = &[
         group: LISTENING,
         kind: Kind::Flag(|c, on| c.options.http.demo = on),
         default: Preset::Text("true"),
-        doc: "Whether `/` offers a live render. It does so only while neither an API key nor a token secret is set.",
+        doc: "Whether `/` is a live demo. It is so only while neither an API key nor a token secret is set.",
     },
     Setting {
         name: "api_keys",
