@@ -18,6 +18,8 @@ mod cli;
 mod client;
 /// The examples of CommonMark and GFM.
 mod commonmark;
+/// Everything that a WebSocket's client may and may not say.
+mod conformance;
 /// Sources for tests that compare.
 mod corpus;
 /// Delivery from end to end: cuts, slow readers, stops.

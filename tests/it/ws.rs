@@ -17,7 +17,7 @@ const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nhost: localhost\r\nupgrade: websock
     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// A connection that has become a WebSocket, byte for byte.
-async fn raw(app: &TestApp) -> TcpStream {
+pub(crate) async fn raw(app: &TestApp) -> TcpStream {
     let mut socket = app.connect().await;
     socket.write_all(HANDSHAKE.as_bytes()).await.unwrap();
     let mut head = Vec::new();
