@@ -9,6 +9,21 @@ mod oracle;
 #[path = "../../it/browser.rs"]
 mod browser;
 
+#[allow(dead_code, reason = "the sources that `follow` makes cases from")]
+#[path = "../../it/corpus.rs"]
+mod corpus;
+
+#[path = "../../it/follow/mod.rs"]
+mod follow;
+
+#[allow(unused_imports, reason = "what other tests take from it")]
+#[path = "../../it/page/mod.rs"]
+mod page;
+
+#[allow(dead_code, reason = "the sources that `follow` makes cases from")]
+#[path = "../../it/spec.rs"]
+mod spec;
+
 use rillmark::markdown::bounds::OUTPUT_FACTOR;
 use rillmark::markdown::options::{Images, TableAlign, Tail};
 use rillmark::markdown::{Options, Policy};
@@ -83,4 +98,27 @@ pub fn judge_wrapped(html: &str, source: &str) {
 /// What the naive twin renders.
 pub fn expected(case: &Case) -> String {
     oracle::render(&case.source, &case.options, &case.policy)
+}
+
+/// Follows a growing document with a page; panics at the first frame after which it is not what it has to be.
+///
+/// The byte 0xFF, which no text holds, ends a piece and makes a frame. Where there is none, each piece is five characters.
+pub fn follow_growing(data: &[u8]) {
+    let Some((head, text)) = data.split_first_chunk::<4>() else { return };
+    let Some(case) = Case::read(head) else { return };
+    let mut pieces: Vec<String> =
+        text.split(|byte| *byte == 0xFF).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect();
+    if let [whole] = &pieces[..] {
+        let letters: Vec<char> = whole.chars().collect();
+        pieces = letters.chunks(5).map(|piece| piece.iter().collect()).chain([String::new()]).collect();
+    }
+    let source = pieces.concat();
+    let mut cuts = Vec::new();
+    for piece in &pieces[..pieces.len() - 1] {
+        cuts.push(cuts.last().unwrap_or(&0) + piece.len());
+    }
+    cuts.dedup();
+    let in_full = head[2] & 2 != 0;
+    let case = follow::Case { source, cuts, options: case.options, policy: case.policy };
+    follow::check(&case, in_full).unwrap_or_else(|fault| panic!("{fault}{:?}\n{:?}", case.pieces(), case.options));
 }
