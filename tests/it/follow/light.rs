@@ -4,7 +4,7 @@
 //! code with what makes the edits. That a browser builds from the renderer's tags what they spell is held elsewhere
 //! (`tags_spell_what_a_browser_builds`).
 
-use rillmark::markdown::growing::{Edit, Step};
+use rillmark::markdown::growing::{Edit, FineEdit, Path, Step};
 
 enum Node {
     Text(String),
@@ -35,26 +35,64 @@ impl Light {
     /// Why it can't be made.
     pub(crate) fn apply(&mut self, edit: &Edit) -> Result<(), String> {
         match edit {
-            Edit::Replace { path, html } => {
-                let element = find(&mut self.root, path)?;
-                element.takes_children()?;
-                element.children = parse(html)?;
-            }
-            Edit::Append { path, html } => {
-                let element = find(&mut self.root, path)?;
-                element.takes_children()?;
-                element.children.extend(parse(html)?);
-                join_text(&mut element.children);
-            }
+            Edit::Replace { path, html } => self.children(path)?.replace(parse(html)?),
+            Edit::Append { path, html } => self.children(path)?.append(parse(html)?),
             Edit::Delete { path } => {
                 let (step, parent) = path.split_last().ok_or("the root is never deleted")?;
                 let parent = find(&mut self.root, parent)?;
                 let at = place(parent, *step)?;
-                parent.children.remove(at);
-                join_text(&mut parent.children);
+                parent.splice(at, 1, Vec::new())?;
             }
         }
         Ok(())
+    }
+
+    /// Makes an edit of the finer vocabulary.
+    ///
+    /// # Errors
+    /// Why it can't be made.
+    pub(crate) fn apply_fine(&mut self, edit: &FineEdit) -> Result<(), String> {
+        match edit {
+            FineEdit::AppendText { path, text } => {
+                let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#13;");
+                self.children(path)?.append(vec![Node::Text(text)]);
+            }
+            FineEdit::AppendHtml { path, html } => self.children(path)?.append(parse(html)?),
+            FineEdit::Replace { path, html } => self.children(path)?.replace(parse(html)?),
+            FineEdit::Trim { path, units } => {
+                let element = self.children(path)?;
+                let Some(Node::Text(text)) = element.children.last_mut() else {
+                    return Err(format!("<{}> does not end in text", element.tag));
+                };
+                trim(text, *units)?;
+                if text.is_empty() {
+                    element.children.pop();
+                }
+            }
+            FineEdit::DeleteLast { path } => {
+                let element = self.children(path)?;
+                element.children.pop().ok_or_else(|| format!("<{}> has no last child", element.tag))?;
+            }
+            FineEdit::Splice { path, back, remove, html } => {
+                let element = self.children(path)?;
+                let at = element.children.len().checked_sub(*back).ok_or("a place before the first child")?;
+                element.splice(at, *remove, parse(html)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The HTML of the last children of the root, in bytes.
+    pub(crate) fn last_children_bytes(&self, count: usize) -> usize {
+        let (children, mut html) = (&self.root.children, String::new());
+        write(&children[children.len().saturating_sub(count)..], &mut html);
+        html.len()
+    }
+
+    /// The element at a path, if it can have children.
+    fn children(&mut self, path: &Path) -> Result<&mut Element, String> {
+        let element = find(&mut self.root, path)?;
+        if element.is_void() { Err(format!("<{}> has no children", element.tag)) } else { Ok(element) }
     }
 
     /// Appends what stands in the page, as the renderer spells it.
@@ -72,9 +110,40 @@ impl Element {
         self.tag.ends_with('/')
     }
 
-    fn takes_children(&self) -> Result<(), String> {
-        if self.is_void() { Err(format!("<{}> has no children", self.tag)) } else { Ok(()) }
+    fn replace(&mut self, nodes: Vec<Node>) {
+        self.children = nodes;
     }
+
+    fn append(&mut self, nodes: Vec<Node>) {
+        self.children.extend(nodes);
+        join_text(&mut self.children);
+    }
+
+    fn splice(&mut self, at: usize, remove: usize, nodes: Vec<Node>) -> Result<(), String> {
+        if at + remove > self.children.len() {
+            return Err(format!("<{}> has no {remove} children from {at}", self.tag));
+        }
+        self.children.splice(at..at + remove, nodes);
+        join_text(&mut self.children);
+        Ok(())
+    }
+}
+
+/// Takes so many UTF-16 code units off the end of an escaped text.
+fn trim(text: &mut String, units: usize) -> Result<(), String> {
+    let mut left = units;
+    while left > 0 {
+        let entity = text.rfind('&').filter(|at| text.ends_with(';') && ENTITIES.contains(&&text[at + 1..]));
+        let width = match entity {
+            Some(at) => {
+                text.truncate(at);
+                1
+            }
+            None => text.pop().ok_or_else(|| format!("no {units} units of text"))?.len_utf16(),
+        };
+        left = left.checked_sub(width).ok_or("half a character is taken off")?;
+    }
+    Ok(())
 }
 
 fn find<'p>(root: &'p mut Element, path: &[Step]) -> Result<&'p mut Element, String> {
@@ -151,9 +220,10 @@ fn first_in_pre<'t>(parent: &Element, text: &'t str) -> &'t str {
     if parent.name() == "pre" && parent.children.is_empty() { text.strip_prefix('\n').unwrap_or(text) } else { text }
 }
 
+const ENTITIES: &[&str] = &["amp;", "lt;", "gt;", "quot;", "#39;", "#13;", "#x27;"];
+
 /// What is cut within an entity is two texts, and none of them is what it should be.
 fn check_entities(text: &str) -> Result<(), String> {
-    const ENTITIES: &[&str] = &["amp;", "lt;", "gt;", "quot;", "#39;", "#13;", "#x27;"];
     let mut parts = text.split('&');
     parts.next();
     for part in parts {
@@ -217,6 +287,29 @@ mod tests {
             Edit::Replace { path: vec![last, second], html: "<b>h</b>".to_owned() },
         ];
         assert_eq!(page(&edits).unwrap(), "b<ul><li>c<br />de</li><li><b>h</b></li><li>g</li></ul>");
+    }
+
+    #[test]
+    fn finer_edits_are_made_at_the_end_of_what_their_paths_lead_to() {
+        let path = vec![Step::Last];
+        let edits = [
+            FineEdit::Replace { path: vec![], html: "<p>a<b>c</b>de&amp;\u{1F600}</p>".to_owned() },
+            FineEdit::Trim { path: path.clone(), units: 3 },
+            FineEdit::AppendText { path: path.clone(), text: "<f".to_owned() },
+            FineEdit::Splice { path: path.clone(), back: 2, remove: 1, html: "<i>g</i>h".to_owned() },
+            FineEdit::AppendHtml { path: path.clone(), html: "<br />i".to_owned() },
+            FineEdit::DeleteLast { path: path.clone() },
+        ];
+        let (mut page, mut html) = (Light::load(), String::new());
+        edits.iter().for_each(|edit| page.apply_fine(edit).unwrap());
+        page.write(&mut html);
+        assert_eq!(html, "<p>a<i>g</i>hde&lt;f<br /></p>");
+        let splice = FineEdit::Splice { path: path.clone(), back: 1, remove: 2, html: String::new() };
+        for edit in [FineEdit::Trim { path: path.clone(), units: 1 }, splice] {
+            assert!(page.apply_fine(&edit).is_err(), "{edit:?}");
+        }
+        page.apply_fine(&FineEdit::Replace { path: vec![], html: "<p>\u{1F600}</p>".to_owned() }).unwrap();
+        assert!(page.apply_fine(&FineEdit::Trim { path, units: 1 }).is_err(), "half a pair");
     }
 
     #[test]

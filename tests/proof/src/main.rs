@@ -41,6 +41,7 @@ use std::time::{Duration, Instant};
 use clap::{Parser, Subcommand};
 use follow::make::Maker;
 use follow::{Case, Fault, PANICKED, Tally, check};
+use rillmark::markdown::growing::{Edits, Growing};
 use rillmark::markdown::options::{Options, Policy, Value};
 
 /// Shrinking a failure ends after this.
@@ -204,12 +205,13 @@ fn replay(pieces: &str, words: &str, unframed: bool, verbose: bool) -> bool {
 }
 
 fn print_frames(case: &Case) {
-    let mut growing = rillmark::markdown::growing::Growing::new(case.options.clone(), case.policy.clone().into());
+    let mut growing = Growing::new(case.options.clone(), case.policy.clone().into());
     for piece in case.pieces() {
-        let mut edits = Vec::new();
+        let mut edits = Edits::of(true, true);
         growing.push(piece);
-        growing.frame(&mut edits);
+        growing.frame_into(&mut edits);
         println!("{piece:?}");
-        edits.iter().for_each(|edit| println!("    {edit:?}"));
+        edits.coarse.iter().flatten().for_each(|edit| println!("    edit: {edit:?}"));
+        edits.fine.iter().flatten().for_each(|edit| println!("    fine: {edit:?}"));
     }
 }
