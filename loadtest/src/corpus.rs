@@ -97,6 +97,11 @@ pub(crate) fn document(seed: u64, bytes: usize) -> String {
     writer.out
 }
 
+/// One of the words that documents are made of.
+pub(crate) fn word(chance: &mut Chance) -> &'static str {
+    chance.pick::<&'static str>(WORDS)
+}
+
 /// Counts blocks and inline elements other than plain paragraphs, table sections and soft breaks.
 pub(crate) fn composition(source: &str) -> Composition {
     let mut constructs = 0;

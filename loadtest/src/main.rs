@@ -6,11 +6,11 @@
 mod chance;
 mod corpus;
 mod families;
-mod growing;
 mod growth;
 mod http;
 mod measure;
 mod ratio;
+mod stream;
 mod streams;
 mod worst;
 
@@ -59,6 +59,26 @@ enum Command {
         /// The service's binary; by default the one beside this program.
         #[arg(long)]
         binary: Option<PathBuf>,
+    },
+    /// The figures of documents that are followed while they are written.
+    Stream {
+        /// Which of them; all if none is named.
+        parts: Vec<stream::Part>,
+        /// Seed of the documents.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Runs in which frames are timed; the median counts.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Gives a stream up that takes so many seconds.
+        #[arg(long, default_value_t = 30.0)]
+        patience: f64,
+        /// Only shapes whose name holds this.
+        #[arg(long)]
+        only: Option<String>,
+        /// Sizes of the shapes.
+        #[arg(long, value_delimiter = ',', default_values_t = [5_000, 50_000, 500_000])]
+        sizes: Vec<usize>,
     },
     /// Renders random repeated programs and prints those whose cost grows faster than their size.
     Growth {
@@ -112,8 +132,6 @@ enum Part {
     Families,
     /// The worst 10 MiB: time and memory.
     Worst,
-    /// What it costs to follow a document while it is written.
-    Growing,
     /// Requests a second against a plain handler.
     Http,
     /// What others notice while the worst documents render.
@@ -134,9 +152,6 @@ fn main() -> io::Result<()> {
             if wanted(Part::Worst) {
                 worst::run(only.as_deref());
             }
-            if wanted(Part::Growing) {
-                growing::run(seed);
-            }
             let binary = binary.map_or_else(beside_this_program, Ok)?;
             if wanted(Part::Http) {
                 http::throughput(&binary, seed, rounds.div_ceil(5))?;
@@ -148,6 +163,10 @@ fn main() -> io::Result<()> {
         Command::Streams { parts, rounds, binary } => {
             println!("# loadtest streams\n\n{}", measure::machine());
             streams::run(&parts, &binary.map_or_else(beside_this_program, Ok)?, rounds)?;
+        }
+        Command::Stream { parts, seed, rounds, patience, only, sizes } => {
+            println!("# loadtest stream, seed {seed}\n\n{}", measure::machine());
+            stream::run(&parts, &stream::Settings { seed, rounds, patience, only, sizes });
         }
         Command::Growth { seconds, seed } => growth::random(seed, seconds),
         Command::Corpus { seed, bytes } => print!("{}", corpus::document(seed, bytes)),

@@ -1,0 +1,188 @@
+//! A document fed to a growing one, and what is measured of it.
+
+use super::back;
+use crate::measure::{cpu_of, quantile, thread_cpu};
+use rillmark::markdown::growing::{Edit, Edits, FineEdit, Growing};
+use rillmark::markdown::{Options, Policy, render};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Characters of a token.
+const TOKEN: usize = 4;
+
+/// Renders of a prefix that stand for one after each frame.
+const SAMPLES: usize = 48;
+
+/// A document, under options, in pieces.
+pub(crate) struct Feed {
+    pub(crate) source: String,
+    /// Ends of the pieces.
+    cuts: Vec<usize>,
+    options: Options,
+    policy: Arc<Policy>,
+    patience: f64,
+}
+
+/// CPU of a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost {
+    /// Seconds in all.
+    pub(crate) total: f64,
+    /// µs a frame: on average, in the first tenth, in the last.
+    pub(crate) average: f64,
+    pub(crate) first: f64,
+    pub(crate) last: f64,
+}
+
+/// What the edits of a stream hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Payload {
+    /// Bytes of HTML and text, in djust's vocabulary and in the finer one.
+    pub(crate) coarse: usize,
+    pub(crate) fine: usize,
+    /// Bytes of the finished HTML.
+    pub(crate) html: usize,
+    /// Visible characters at the end, and those taken back by the two counts.
+    pub(crate) visible: usize,
+    pub(crate) lost: usize,
+    pub(crate) span: usize,
+}
+
+impl Feed {
+    /// Tokens, so many a frame. What takes longer than `patience` seconds is given up.
+    pub(crate) fn new(source: String, tokens: usize, options: Options, patience: f64) -> Self {
+        let ends = source.char_indices().map(|(at, c)| at + c.len_utf8());
+        let mut cuts: Vec<usize> = ends.skip(TOKEN * tokens - 1).step_by(TOKEN * tokens).collect();
+        if cuts.last() != Some(&source.len()) {
+            cuts.push(source.len());
+        }
+        let options = Options { provisional: true, dense: true, ..options };
+        Self { source, cuts, options, policy: Arc::new(Policy::default()), patience }
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &str> {
+        let mut from = 0;
+        self.cuts.iter().map(move |end| &self.source[std::mem::replace(&mut from, *end)..*end])
+    }
+
+    fn growing(&self) -> Growing {
+        Growing::new(self.options.clone(), Arc::clone(&self.policy))
+    }
+
+    fn finished(&self) -> Options {
+        Options { provisional: false, ..self.options.clone() }
+    }
+
+    /// Seconds of CPU of one render of the whole: the least of several.
+    pub(crate) fn once(&self) -> f64 {
+        let finished = self.finished();
+        let rounds = (3_000_000 / self.source.len().max(1)).clamp(5, 201);
+        (0..rounds).map(|_| cpu_of(|| render(&self.source, &finished, &self.policy)).0).fold(f64::MAX, f64::min)
+    }
+
+    /// CPU of the stream, edits in djust's vocabulary: the lesser of two runs. `None` if it takes too long.
+    pub(crate) fn cost(&self) -> Option<Cost> {
+        let (one, other) = (self.cost_once()?, self.cost_once()?);
+        Some(if one.total < other.total { one } else { other })
+    }
+
+    fn cost_once(&self) -> Option<Cost> {
+        let (mut growing, mut edits) = (self.growing(), Vec::new());
+        let tenth = (self.cuts.len() / 10).max(1);
+        let mut clocks = vec![thread_cpu()];
+        for (i, piece) in self.pieces().enumerate() {
+            growing.push(piece);
+            growing.frame(&mut edits);
+            edits.clear();
+            if (i + 1).is_multiple_of(tenth) {
+                clocks.push(thread_cpu());
+                if clocks[clocks.len() - 1] - clocks[0] > self.patience {
+                    return None;
+                }
+            }
+        }
+        growing.finish(&mut edits);
+        let total = thread_cpu() - clocks[0];
+        let per_frame = |i: usize| clocks.get(i + 1).map_or(total, |end| end - clocks[i]) * 1e6 / tenth as f64;
+        let average = total * 1e6 / self.cuts.len() as f64;
+        Some(Cost { total, average, first: per_frame(0), last: per_frame(clocks.len().saturating_sub(2)) })
+    }
+
+    /// µs of the slowest push and frame of a hundred, by the wall clock: the median of so many runs.
+    pub(crate) fn p99(&self, rounds: usize) -> f64 {
+        let runs: Vec<f64> = (0..rounds.max(1)).map(|_| self.p99_once()).collect();
+        quantile(&runs, 0.5)
+    }
+
+    fn p99_once(&self) -> f64 {
+        let (mut growing, mut edits) = (self.growing(), Vec::new());
+        let mut times = Vec::with_capacity(self.cuts.len());
+        for piece in self.pieces() {
+            let start = Instant::now();
+            growing.push(piece);
+            growing.frame(&mut edits);
+            times.push(start.elapsed().as_secs_f64() * 1e6);
+            edits.clear();
+        }
+        quantile(&times, 0.99)
+    }
+
+    /// What the edits hold, and what they take back.
+    pub(crate) fn payload(&self) -> Payload {
+        let (mut growing, mut payload) = (self.growing(), Payload::default());
+        let mut before = String::new();
+        let mut look = |growing: &Growing, edits: &Edits| {
+            payload.coarse += edits.coarse.iter().flatten().map(coarse_bytes).sum::<usize>();
+            payload.fine += edits.fine.iter().flatten().map(fine_bytes).sum::<usize>();
+            if edits.is_empty() {
+                return;
+            }
+            // What only grew took nothing back.
+            let now = growing.html();
+            let (lost, span) = back::taken_back(&before, now);
+            payload.lost += lost;
+            payload.span += span;
+            now.clone_into(&mut before);
+        };
+        for piece in self.pieces() {
+            let mut edits = Edits::of(true, true);
+            growing.push(piece);
+            growing.frame_into(&mut edits);
+            look(&growing, &edits);
+        }
+        let mut edits = Edits::of(true, true);
+        growing.finish_into(&mut edits);
+        look(&growing, &edits);
+        payload.html = growing.html().len();
+        payload.visible = back::visible(growing.html()).len();
+        payload
+    }
+
+    /// Seconds of CPU and bytes if the whole view were rendered and sent for every frame: from samples.
+    pub(crate) fn naive(&self) -> (f64, f64) {
+        let step = self.cuts.len().div_ceil(SAMPLES);
+        let samples: Vec<usize> = self.cuts.iter().copied().skip(step / 2).step_by(step).collect();
+        let (cpu, bytes) = cpu_of(|| {
+            samples.iter().map(|end| render(&self.source[..*end], &self.options, &self.policy).len()).sum::<usize>()
+        });
+        let each = self.cuts.len() as f64 / samples.len() as f64;
+        (cpu * each, bytes as f64 * each)
+    }
+}
+
+fn coarse_bytes(edit: &Edit) -> usize {
+    match edit {
+        Edit::Replace { html, .. } | Edit::Append { html, .. } => html.len(),
+        Edit::Delete { .. } => 0,
+    }
+}
+
+fn fine_bytes(edit: &FineEdit) -> usize {
+    match edit {
+        FineEdit::AppendText { text, .. } => text.len(),
+        FineEdit::AppendHtml { html, .. } | FineEdit::Replace { html, .. } | FineEdit::Splice { html, .. } => {
+            html.len()
+        }
+        FineEdit::Trim { .. } | FineEdit::DeleteLast { .. } => 0,
+    }
+}
