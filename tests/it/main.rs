@@ -32,6 +32,8 @@ mod ends;
 mod follow;
 /// A page that follows a growing document holds its view.
 mod growing;
+/// Growing documents that cross the bounds.
+mod growing_bounds;
 /// Abuse, each with its CWE.
 mod hardening;
 /// Liveness, readiness, pages, docs, and what is served where.
