@@ -1,8 +1,9 @@
 //! A markdown run's document in a channel's view: growing while its run is active, at rest afterwards.
 //!
-//! Edits of a document leave as `replace`, `append` and `delete`, on the stream's element or on one below it.
+//! Edits of a document leave as `replace`, `append` and `delete`, on the stream's element or on one below it; on the
+//! compact wire as changes at paths.
 //!
-//! **Source:** `openapi/protocol.md`, "Markdown runs".
+//! **Source:** `openapi/protocol.md`, "Markdown runs", "Compact wire".
 
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
@@ -10,10 +11,10 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value};
 
 use super::run_options::streamed;
-use crate::markdown::growing::{Edit, Growing, Step};
+use crate::markdown::growing::{Edit, Edits, FineEdit, Growing, Step};
 use crate::markdown::{Options, Policy, render};
 use crate::oplog::{Body, Document};
-use crate::protocol::{DomOp, Place, StreamName, Target};
+use crate::protocol::{Change, DomOp, Place, StreamName, Target};
 
 /// A document, whole or growing.
 #[derive(Debug)]
@@ -39,15 +40,15 @@ impl PageDocument {
             restored.state = State::AtRest { source: document.body, html: OnceLock::new() };
         } else {
             restored.push(&document.body);
-            restored.frame(&mut Vec::new());
+            restored.frame(&mut Edits::default());
         }
         restored
     }
 
     /// Appends what makes the page show everything pushed so far.
-    pub(super) fn frame(&mut self, edits: &mut Vec<Edit>) {
+    pub(super) fn frame(&mut self, edits: &mut Edits) {
         if let State::Growing(growing) = &mut self.state {
-            growing.frame(edits);
+            growing.frame_into(edits);
         }
     }
 
@@ -79,7 +80,8 @@ impl PageDocument {
 
 impl Body for PageDocument {
     type Maker = Arc<Policy>;
-    type Ending = Vec<Edit>;
+    /// In both vocabularies: it comes once a run.
+    type Ending = Edits;
 
     fn begin(policy: &Arc<Policy>, options: Option<&Map<String, Value>>) -> Self {
         // They were judged before they were logged. What another release wrote, and this one does not know, is left out.
@@ -94,10 +96,10 @@ impl Body for PageDocument {
         }
     }
 
-    fn finish(&mut self) -> Vec<Edit> {
-        let mut edits = Vec::new();
+    fn finish(&mut self) -> Edits {
+        let mut edits = Edits::of(true, true);
         if let State::Growing(growing) = &mut self.state {
-            growing.finish(&mut edits);
+            growing.finish_into(&mut edits);
             let html = OnceLock::from(growing.html().to_owned());
             self.state = State::AtRest { source: growing.source().to_owned(), html };
         }
@@ -119,6 +121,32 @@ pub(super) fn dom_op(stream: &StreamName, edit: Edit) -> DomOp {
         Edit::Append { path, html } => DomOp::Html { place: Place::Append, target: target(stream, &path), html },
         Edit::Delete { path } => DomOp::Delete { target: target(stream, &path).unwrap_or_else(|| Target::own(stream)) },
     }
+}
+
+/// The change that makes a fine edit on the page.
+pub(super) fn change(edit: FineEdit) -> Change {
+    match edit {
+        FineEdit::AppendText { path, text } => Change::AppendText { path: spelled(&path), text },
+        FineEdit::AppendHtml { path, html } => Change::AppendHtml { path: spelled(&path), html },
+        FineEdit::Trim { path, units } => Change::Trim { path: spelled(&path), units },
+        FineEdit::DeleteLast { path } => Change::DeleteLast { path: spelled(&path) },
+        FineEdit::Replace { path, html } => Change::Replace { path: spelled(&path), html },
+        FineEdit::Splice { path, back, remove, html } => Change::Splice { path: spelled(&path), back, remove, html },
+    }
+}
+
+/// A path as the compact wire spells it.
+fn spelled(path: &[Step]) -> String {
+    let mut out = String::new();
+    for step in path {
+        let dot = if out.is_empty() { "" } else { "." };
+        let written = match step {
+            Step::Child(n) => write!(out, "{dot}{}", n - 1),
+            Step::Last => write!(out, "{dot}-1"),
+        };
+        written.expect("a string takes all");
+    }
+    out
 }
 
 /// The element at the end of a path; none: the stream's own.

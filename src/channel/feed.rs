@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use super::snapshot_cache::Snapshot;
 use crate::oplog::Logged;
-use crate::protocol::{EncodedTick, Epoch, Position, StreamName};
+use crate::protocol::{Declared, EncodedTick, Epoch, Position, StreamName, Wire, Wires};
 
 /// Ticks that are kept of one channel, in bytes. 4 MiB: some seconds of a flow that a browser could follow at all.
 const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -91,6 +91,21 @@ impl Ring {
         let from = |kept: &KeptTick| kept.tick.from().map_or(0, |from| from.offset);
         let at = self.ticks.binary_search_by_key(&offset, from).ok()?;
         Some(self.first + at as u64)
+    }
+
+    /// Whether the tick of this number, and so all that follow, can be taken in this wire.
+    pub(super) fn serves(&self, number: u64, wire: Wire) -> bool {
+        match self.after(number) {
+            After::Tick(kept) => kept.tick.has(wire),
+            After::End => true,
+            After::Gone => false,
+        }
+    }
+
+    /// What was declared on the compact wire before the tick of this number, if it or one behind it says so.
+    fn declared_before(&self, number: u64) -> Option<&Declared> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.ticks.range(at.min(self.ticks.len())..).find_map(|kept| kept.tick.before())
     }
 
     fn push(&mut self, kept: KeptTick) {
@@ -180,6 +195,10 @@ pub(super) struct Feed {
     pub(super) ended: Option<u64>,
     pub(super) ring: Ring,
     pub(super) watchers: Watchers,
+    /// The wires that anybody has ever watched in: ticks are made for these.
+    pub(super) wires: Wires,
+    /// What was declared on the compact wire up to the last tick.
+    pub(super) declared: Declared,
     /// Entries of which no tick was made yet.
     pub(super) pending: VecDeque<Logged>,
     pub(super) pending_bytes: usize,
@@ -212,6 +231,8 @@ impl Feed {
             ended: None,
             ring: Ring::default(),
             watchers: Watchers::default(),
+            wires: Wires::default(),
+            declared: Declared::default(),
             pending: VecDeque::new(),
             pending_bytes: 0,
             pending_since: None,
@@ -246,6 +267,11 @@ impl Feed {
         (std::mem::take(&mut self.pending), self.pending_since.take())
     }
 
+    /// What the tick of this number, or the next one, takes for told on the compact wire.
+    pub(super) fn declared_at(&self, number: u64) -> Declared {
+        self.ring.declared_before(number).unwrap_or(&self.declared).clone()
+    }
+
     /// A tick was made. Those who wait are put into `waiting`.
     pub(super) fn push(&mut self, kept: KeptTick, waiting: &mut Vec<Waker>) {
         self.head = kept.tick.to().offset;
@@ -262,6 +288,7 @@ impl Feed {
         self.published = false;
         (self.head, self.log_head, self.ended) = (0, 0, None);
         self.ring = Ring::default();
+        self.declared = Declared::default();
         self.take_pending();
         self.snapshots = [None, None];
     }

@@ -3,7 +3,7 @@
 //! One way for all: a late joiner, a reload, a reconnect, a reader that was too slow for the kept ticks.
 //!
 //! ```text
-//!  a kept tick starts at the id ──▶ the kept ticks
+//!  a kept tick starts at the id, in the page's wire ──▶ the kept ticks
 //!  the log still reaches the id ──▶ the fold there, and one tick of all that followed
 //!  below, above, another epoch, unreadable ──▶ a snapshot, with `reset`
 //!  no id ──▶ a snapshot; with `from=now` only the active documents
@@ -30,7 +30,7 @@ use super::ticker::SMALL_BYTES;
 use super::topic::{Scene, Topic};
 use super::view::{View, difference};
 use crate::oplog::{Folded, OpLog as _, ReadError};
-use crate::protocol::{By, EncodedTick, Position, ResetReason};
+use crate::protocol::{By, Declared, EncodedTick, Position, ResetReason, Wire, Wires};
 use crate::telemetry::Resync;
 
 /// How often the way is looked for anew, while the channel changes under it or a tick is waited for.
@@ -59,6 +59,8 @@ pub(super) struct Joined {
     /// The number of the tick that it needs next.
     pub(super) next: u64,
     pub(super) position: Position,
+    /// What that tick takes for told on the compact wire.
+    pub(super) declared: Declared,
     pub(super) what: What,
     /// Why a page that had an id has to begin anew.
     pub(super) resync: Option<Resync>,
@@ -105,9 +107,10 @@ enum Part {
 }
 
 impl Way {
-    fn of(want: Want, feed: &Feed) -> Self {
+    fn of(want: Want, feed: &Feed, wire: Wire) -> Self {
         let stand = |position: Position, next: u64, what: What, resync: Option<Resync>| {
-            Self::Stand(Joined { generation: feed.generation, next, position, what, resync })
+            let declared = feed.declared_at(next);
+            Self::Stand(Joined { generation: feed.generation, next, position, declared, what, resync })
         };
         let anew = |reset: Option<(ResetReason, Resync)>| match reset {
             _ if feed.head > 0 => Self::Snapshot(Part::All, reset),
@@ -117,10 +120,11 @@ impl Way {
         match want {
             Want::After(position) if position.epoch != feed.epoch => anew(Some((ResetReason::Epoch, Resync::Epoch))),
             Want::After(position) => match feed.ring.starting_at(position.offset, feed.head) {
-                Some(next) => stand(position, next, What::Nothing, None),
+                Some(next) if feed.ring.serves(next, wire) => stand(position, next, What::Nothing, None),
                 None if position.offset > feed.log_head => anew(Some((ResetReason::Gap, Resync::Ahead))),
                 None if position.offset > feed.head => Self::Flush,
-                None => Self::Fold(position),
+                // Also where the kept tick was made before anybody watched in this wire.
+                None | Some(_) => Self::Fold(position),
             },
             Want::Unknown => anew(Some((ResetReason::Gap, Resync::Unreadable))),
             Want::Now if feed.head > 0 => Self::Snapshot(Part::Documents, None),
@@ -131,18 +135,18 @@ impl Way {
 
 impl Topic {
     /// Where the page stands, if that needs no work; `feed` is this channel's.
-    pub(super) fn join_at_once(feed: &Feed, want: Want) -> Option<Joined> {
-        match Way::of(want, feed) {
+    pub(super) fn join_at_once(feed: &Feed, want: Want, wire: Wire) -> Option<Joined> {
+        match Way::of(want, feed, wire) {
             Way::Stand(joined) => Some(joined),
             _ => None,
         }
     }
 
     /// Finds what brings the page to the head.
-    pub(super) async fn join(self: Arc<Self>, hub: Arc<Inner>, want: Want) -> Joined {
+    pub(super) async fn join(self: Arc<Self>, hub: Arc<Inner>, want: Want, wire: Wire) -> Joined {
         let mut trimmed = false;
         for _ in 0..ATTEMPTS_MAX {
-            let way = Way::of(want, &self.feed.lock());
+            let way = Way::of(want, &self.feed.lock(), wire);
             let joined = match way {
                 Way::Stand(joined) => Some(joined),
                 Way::Flush => {
@@ -150,14 +154,14 @@ impl Topic {
                     None
                 }
                 Way::Fold(_) if trimmed => {
-                    self.snapshot(&hub, Part::All, Some((ResetReason::Gap, Resync::Trimmed)), want).await
+                    self.snapshot(&hub, Part::All, Some((ResetReason::Gap, Resync::Trimmed)), (want, wire)).await
                 }
-                Way::Fold(position) => self.difference(&hub, position).await.unwrap_or_else(|error| {
+                Way::Fold(position) => self.difference(&hub, position, wire).await.unwrap_or_else(|error| {
                     tracing::debug!(channel = %self.name, %error, "an id is out of the log's reach");
                     trimmed = true;
                     None
                 }),
-                Way::Snapshot(part, reset) => self.snapshot(&hub, part, reset, want).await,
+                Way::Snapshot(part, reset) => self.snapshot(&hub, part, reset, (want, wire)).await,
             };
             if let Some(joined) = joined {
                 return joined;
@@ -168,21 +172,29 @@ impl Topic {
         let feed = self.feed.lock();
         let (position, next) = (feed.position(), feed.ring.end());
         let (what, resync) = (What::Reset(ResetReason::Gap), Some(Resync::Trimmed));
-        Joined { generation: feed.generation, next, position, what, resync }
+        let declared = feed.declared_at(next);
+        Joined { generation: feed.generation, next, position, declared, what, resync }
     }
 
     /// One tick from an id that the log reaches to the head. `None`: the channel's life ended meanwhile.
-    async fn difference(self: &Arc<Self>, hub: &Arc<Inner>, from: Position) -> Result<Option<Joined>, ReadError> {
-        let (generation, next, to) = {
+    async fn difference(
+        self: &Arc<Self>,
+        hub: &Arc<Inner>,
+        from: Position,
+        wire: Wire,
+    ) -> Result<Option<Joined>, ReadError> {
+        let (generation, next, to, declared) = {
             let feed = self.feed.lock();
-            (feed.generation, feed.ring.end(), feed.position())
+            (feed.generation, feed.ring.end(), feed.position(), feed.declared.clone())
         };
+        let told = declared.clone();
         let done = self.off_the_worker(hub, &hub.joins, move |topic, hub| {
             let runtime = tokio::runtime::Handle::current();
             let Folded { fold, mut later, .. } = runtime.block_on(hub.log.fold_at(&topic.name, Some(from)))?;
             later.retain(|logged| logged.offset <= to.offset);
-            let tick = difference(fold, later, Arc::clone(&hub.policy), Instant::now().into_std());
-            Ok(Arc::new(EncodedTick::tick(topic.name.clone(), from, to, &tick.frames)))
+            let tick = difference(fold, later, Arc::clone(&hub.policy), Instant::now().into_std(), Wires::only(wire));
+            let (name, span) = (topic.name.clone(), (Some(from), to));
+            Ok(Arc::new(EncodedTick::alone(name, span, &tick.frames, None, (wire, &told))))
         });
         let Some(done) = done.await else { return Ok(None) };
         let what = match done {
@@ -190,7 +202,7 @@ impl Topic {
             done => What::Difference(done?),
         };
         hub.metrics.catch_ups().inc();
-        Ok(Some(Joined { generation, next, position: to, what, resync: None }))
+        Ok(Some(Joined { generation, next, position: to, declared, what, resync: None }))
     }
 
     /// Everything. `None`: there is nothing by now.
@@ -199,7 +211,7 @@ impl Topic {
         hub: &Arc<Inner>,
         part: Part,
         reset: Option<(ResetReason, Resync)>,
-        want: Want,
+        (want, wire): (Want, Wire),
     ) -> Option<Joined> {
         let _alone = self.snapping.lock().await;
         let known = self.usable_snapshot(part, want);
@@ -207,12 +219,13 @@ impl Topic {
             Some(snapshot) => snapshot,
             None => self.look(hub, move |topic, hub, scene| topic.take_snapshot(hub, scene, part)).await??,
         };
-        let what = match (snapshot.encoded(reset.map(|(reason, _)| reason)), reset) {
+        let what = match (snapshot.encoded(reset.map(|(reason, _)| reason), wire), reset) {
             (None, Some((reason, _))) => What::Reset(reason),
             (encoded, _) => What::Snapshot(encoded),
         };
         let resync = reset.map(|(_, why)| why);
-        Some(Joined { generation: snapshot.generation, next: snapshot.next, position: snapshot.at, what, resync })
+        let (generation, next, position) = (snapshot.generation, snapshot.next, snapshot.at);
+        Some(Joined { generation, next, position, declared: snapshot.declared.clone(), what, resync })
     }
 
     /// The last snapshot, if the kept ticks lead on from it, it is not old, and it leads nobody back.
@@ -233,8 +246,7 @@ impl Topic {
             Part::Documents => view.active_documents(),
         };
         let mut feed = self.feed.lock();
-        let at = feed.position();
-        let snapshot = Arc::new(Snapshot::new(feed.generation, feed.ring.end(), at, self.name.clone(), frames));
+        let snapshot = Arc::new(Snapshot::new(&feed, self.name.clone(), frames));
         let first = feed.snapshots.iter().all(Option::is_none);
         let before = feed.snapshots[part as usize].replace(Arc::clone(&snapshot));
         drop(feed);

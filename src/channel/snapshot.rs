@@ -27,7 +27,7 @@ pub(super) fn whole(fold: &Fold<PageDocument>) -> Vec<Frame> {
     for (_, name, stream, op) in items {
         match frames.last_mut().filter(|frame| frame.stream == *name) {
             Some(frame) => frame.ops.push(op),
-            None => frames.push(Frame { stream: name.clone(), ops: vec![op], state: Some(stream.state()) }),
+            None => frames.push(Frame { state: Some(stream.state()), ..Frame::new(name.clone(), vec![op]) }),
         }
     }
     for frame in &mut frames {
@@ -43,7 +43,7 @@ pub(super) fn active_documents(fold: &Fold<PageDocument>) -> Vec<Frame> {
         let document = stream.document()?;
         let start = DomOp::Start { target: None, clear: false };
         let ops = vec![start, replace(document.body.html())];
-        Some(Frame { stream: name.clone(), ops, state: Some(stream.state()) })
+        Some(Frame { state: Some(stream.state()), ..Frame::new(name.clone(), ops) })
     });
     frames.collect()
 }

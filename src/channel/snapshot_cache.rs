@@ -1,13 +1,15 @@
 //! The whole state of a channel as frames, made once for all who need it within a second.
 //!
-//! Encoded for each kind of page only when one asks: a fresh one, one that comes from a gap, one of another epoch.
+//! Encoded for each kind of page only when one asks: a fresh one, one that comes from a gap, one of another epoch; in its
+//! wire.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::protocol::{ChannelName, EncodedTick, Frame, Position, ResetReason};
+use super::feed::Feed;
+use crate::protocol::{ChannelName, Declared, EncodedTick, Frame, Position, ResetReason, Wire};
 
 /// How long a snapshot serves while newer ticks are there that lead on from it: under a storm of joins one a second.
 const FRESH: Duration = Duration::from_secs(1);
@@ -24,12 +26,17 @@ pub(super) struct Snapshot {
     pub(super) made: Instant,
     channel: ChannelName,
     frames: Vec<Frame>,
-    encoded: [OnceLock<Arc<EncodedTick>>; 3],
+    /// What the tick that leads on takes for told on the compact wire.
+    pub(super) declared: Declared,
+    encoded: [[OnceLock<Arc<EncodedTick>>; 3]; 2],
 }
 
 impl Snapshot {
-    pub(super) fn new(generation: u64, next: u64, at: Position, channel: ChannelName, frames: Vec<Frame>) -> Self {
-        Self { generation, next, at, made: Instant::now(), channel, frames, encoded: Default::default() }
+    /// As of the last tick of the feed.
+    pub(super) fn new(feed: &Feed, channel: ChannelName, frames: Vec<Frame>) -> Self {
+        let (generation, next, at) = (feed.generation, feed.ring.end(), feed.position());
+        let (made, declared) = (Instant::now(), feed.declared.clone());
+        Self { generation, next, at, made, channel, frames, declared, encoded: Default::default() }
     }
 
     /// Whether it is recent enough for another page.
@@ -38,7 +45,7 @@ impl Snapshot {
     }
 
     /// The frames for a page that has an id (`reset`), or a fresh one. `None` where there is nothing to show.
-    pub(super) fn encoded(&self, reset: Option<ResetReason>) -> Option<Arc<EncodedTick>> {
+    pub(super) fn encoded(&self, reset: Option<ResetReason>, wire: Wire) -> Option<Arc<EncodedTick>> {
         if self.frames.is_empty() {
             return None;
         }
@@ -47,7 +54,10 @@ impl Snapshot {
             Some(ResetReason::Gap) => 1,
             Some(ResetReason::Epoch) => 2,
         };
-        let make = || Arc::new(EncodedTick::snapshot(self.channel.clone(), self.at, &self.frames, reset));
-        Some(Arc::clone(self.encoded[place].get_or_init(make)))
+        let make = || {
+            let wire = (wire, &self.declared);
+            Arc::new(EncodedTick::alone(self.channel.clone(), (None, self.at), &self.frames, reset, wire))
+        };
+        Some(Arc::clone(self.encoded[wire as usize][place].get_or_init(make)))
     }
 }

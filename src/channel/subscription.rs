@@ -23,7 +23,7 @@ use super::hub::{Hub, Inner};
 use super::join::{Joined, Want, What};
 use super::refusal::SubscribeError;
 use super::topic::Topic;
-use crate::protocol::{By, ChannelName, EncodedTick, Position, ResetReason, StreamName};
+use crate::protocol::{By, ChannelName, Declared, EncodedTick, Position, ResetReason, StreamName, Wire};
 use crate::telemetry::Carrier;
 
 /// What a page has when it comes.
@@ -44,6 +44,8 @@ pub struct Watching {
     pub transport: Carrier,
     /// Whether [`Delivery::Cancelled`] is wanted.
     pub cancels: bool,
+    /// In which form frames are wanted.
+    pub wire: Wire,
 }
 
 /// One thing for the page, in the order in which they are to be sent.
@@ -55,6 +57,8 @@ pub enum Delivery {
         id: Position,
         /// Whether what follows at once is what the page missed, or everything.
         by: By,
+        /// On the compact wire, what is declared for the tick that follows.
+        declared: Option<Declared>,
     },
     /// Frames: a tick, a difference or a snapshot. It may hold none, and moves the page's id all the same.
     Tick(Arc<EncodedTick>),
@@ -64,6 +68,8 @@ pub enum Delivery {
         id: Position,
         /// Why.
         reason: ResetReason,
+        /// On the compact wire, what is declared for the tick that follows.
+        declared: Option<Declared>,
     },
     /// A run was stopped in the tick before.
     Cancelled(StreamName),
@@ -136,8 +142,10 @@ impl Hub {
         let hub = Arc::clone(self.inner());
         hub.metrics.subscribers(watching.transport).inc();
         let (joined, ended, cuts) = {
-            let feed = topic.feed.lock();
-            (Topic::join_at_once(&feed, want), feed.is_over().then(|| feed.position()), feed.cuts)
+            let mut feed = topic.feed.lock();
+            feed.wires.add(watching.wire);
+            let joined = Topic::join_at_once(&feed, want, watching.wire);
+            (joined, feed.is_over().then(|| feed.position()), feed.cuts)
         };
         let already_over = ended.is_some_and(|end| want == Want::After(end));
         let number = hub.next_number();
@@ -251,7 +259,9 @@ impl Subscription {
             }
         } else {
             match feed.ring.after(place.next) {
-                After::Tick(kept) => return Step::Tick(kept),
+                After::Tick(kept) if kept.tick.has(self.watching.wire) => return Step::Tick(kept),
+                // Or it was being made when the first page of this wire came.
+                After::Tick(_) => return Step::Join,
                 After::Gone => return Step::Join,
                 After::End if feed.is_over() => return Step::Last(Delivery::Ended),
                 After::End => {}
@@ -283,7 +293,7 @@ impl Subscription {
     /// Keeps the page's id.
     fn note(&mut self, delivery: &Delivery) {
         match delivery {
-            Delivery::Subscribed { id, by } if *by == By::Replay || self.queue.is_empty() => self.has = Some(*id),
+            Delivery::Subscribed { id, by, .. } if *by == By::Replay || self.queue.is_empty() => self.has = Some(*id),
             Delivery::Tick(tick) => self.has = Some(tick.to()),
             Delivery::Reset { id, .. } => self.has = Some(*id),
             _ => {}
@@ -291,7 +301,7 @@ impl Subscription {
     }
 
     fn begin_join(&mut self, want: Want) {
-        let join = Arc::clone(&self.topic).join(Arc::clone(&self.hub), want);
+        let join = Arc::clone(&self.topic).join(Arc::clone(&self.hub), want, self.watching.wire);
         self.stand = Stand::Joining(tokio::spawn(join));
     }
 
@@ -305,7 +315,8 @@ impl Subscription {
     }
 
     fn stand_at(&mut self, joined: Joined) {
-        let Joined { generation, next, position, what, resync } = joined;
+        let Joined { generation, next, position, declared, what, resync } = joined;
+        let declared = (self.watching.wire == Wire::Compact).then_some(declared);
         if let Some(why) = resync {
             self.hub.metrics.resynced(why);
         }
@@ -314,12 +325,12 @@ impl Subscription {
                 What::Difference(tick) => tick.from().unwrap_or(position),
                 _ => position,
             };
-            self.queue.push_back(Delivery::Subscribed { id, by: what.by() });
+            self.queue.push_back(Delivery::Subscribed { id, by: what.by(), declared: declared.clone() });
         }
         match what {
             What::Nothing | What::Snapshot(None) => {}
             What::Difference(tick) | What::Snapshot(Some(tick)) => self.queue.push_back(Delivery::Tick(tick)),
-            What::Reset(reason) => self.queue.push_back(Delivery::Reset { id: position, reason }),
+            What::Reset(reason) => self.queue.push_back(Delivery::Reset { id: position, reason, declared }),
         }
         self.place = Some(Place { generation, next, position });
     }

@@ -70,9 +70,9 @@ impl Topic {
     /// tick does not ask for it.
     pub(super) fn tick(&self, hub: &Arc<Inner>, scene: &mut Scene, forced: bool) -> Option<Instant> {
         let now = Instant::now();
-        let (epoch, (pending, since)) = {
+        let (epoch, wires, mut declared, (pending, since)) = {
             let mut feed = self.feed.lock();
-            (feed.epoch, feed.take_pending())
+            (feed.epoch, feed.wires.or_default(), feed.declared.clone(), feed.take_pending())
         };
         self.drained.notify_waiters();
         let view = scene.view.as_mut()?;
@@ -89,10 +89,11 @@ impl Topic {
             Readiness::Wait(wait) if !forced => return Some(now + wait),
             _ => {}
         }
+        view.serve(wires);
         let tick = view.tick(now.into_std());
         let (from, to) = (epoch.at(tick.from), epoch.at(tick.to));
         let kept = KeptTick {
-            tick: Arc::new(EncodedTick::tick(self.name.clone(), from, to, &tick.frames)),
+            tick: Arc::new(EncodedTick::next(self.name.clone(), (from, to), &tick.frames, wires, &mut declared)),
             since: scene.since.take().unwrap_or(now),
             cancelled: (!scene.cancelled.is_empty()).then(|| std::mem::take(&mut scene.cancelled).into()),
         };
@@ -100,6 +101,7 @@ impl Topic {
         {
             let mut feed = self.feed.lock();
             let before = feed.ring.bytes();
+            feed.declared = declared;
             feed.push(kept, &mut scene.waiting);
             feed.next_tick = now + hub.options.tick;
             hub.kept_bytes_changed(before, feed.ring.bytes());

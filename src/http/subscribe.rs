@@ -24,8 +24,8 @@ use super::ws;
 use crate::auth::{Auth, Header, Pass};
 use crate::channel::{From, Hub, HubOptions, SubscribeError, Subscription, Watching};
 use crate::limits::Limits;
-use crate::protocol::{ChannelName, Positions, Sizes};
-use crate::telemetry::{Carrier, Metrics};
+use crate::protocol::{ChannelName, Positions, Sizes, Wire};
+use crate::telemetry::Metrics;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -67,14 +67,8 @@ impl Subscribing {
     }
 
     /// Watches a channel.
-    pub(super) fn watch(
-        &self,
-        channel: &ChannelName,
-        from: From,
-        transport: Carrier,
-        cancels: bool,
-    ) -> Result<Subscription, Problem> {
-        Ok(self.hub.subscribe(channel, from, Watching { transport, cancels })?)
+    pub(super) fn watch(&self, channel: &ChannelName, from: From, watching: Watching) -> Result<Subscription, Problem> {
+        Ok(self.hub.subscribe(channel, from, watching)?)
     }
 }
 
@@ -98,12 +92,14 @@ pub(super) struct Asked {
     /// What the page has applied last, as it came.
     id: Option<String>,
     now: bool,
+    /// In which form frames are wanted, if that was said.
+    pub(super) wire: Option<Wire>,
 }
 
 impl Asked {
     /// Reads them. What is not known is somebody else's.
     pub(super) fn read(request: &HttpRequest, channels_max: usize) -> Result<Self, Problem> {
-        let mut asked = Self { channels: Vec::new(), id: None, now: false };
+        let mut asked = Self { channels: Vec::new(), id: None, now: false, wire: None };
         let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
         let query = query.map_err(|error| Problem::new(Kind::InvalidOption, format!("the query: {error}")))?;
         for (name, value) in query.into_inner() {
@@ -115,6 +111,7 @@ impl Asked {
                     }
                 }
                 ("last_event_id", value) => asked.id = Some(value),
+                ("wire", value) => asked.wire = Some(read_wire(&value)?),
                 ("from", value) if value == "now" => asked.now = true,
                 ("from", value) if value == "beginning" => asked.now = false,
                 ("from", _) => {
@@ -160,6 +157,12 @@ impl Asked {
             None => From::Beginning,
         }
     }
+}
+
+/// The wire of this name.
+pub(super) fn read_wire(name: &str) -> Result<Wire, Problem> {
+    let refuse = || Problem::new(Kind::InvalidOption, "`wire` takes djust or compact").naming("wire");
+    Wire::parse(name).ok_or_else(refuse)
 }
 
 /// When what a pass opened is closed, by the clock that timers use.
@@ -209,6 +212,7 @@ mod tests {
     fn what_cannot_be_asked_is_refused() {
         for (uri, kind) in [
             ("/sse?from=then", Kind::InvalidOption),
+            ("/sse?wire=dense", Kind::InvalidOption),
             ("/sse?channel=a&channel=b&channel=c&channel=d", Kind::InvalidOption),
             ("/sse?channel=a%20b", Kind::InvalidName),
             ("/sse?channel=", Kind::InvalidName),

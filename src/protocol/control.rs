@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::client::Reference;
+use super::compact::Declared;
 use super::json;
 use super::name::{ChannelName, StreamName};
 use super::position::Position;
@@ -33,6 +34,9 @@ pub enum Control {
         id: Position,
         /// Whether that is a replay or a snapshot.
         by: By,
+        /// On the compact wire, what is declared for the tick that follows.
+        #[serde(flatten, skip_serializing_if = "Option::is_none")]
+        declared: Option<Declared>,
     },
     /// The subscription has ended.
     Unsubscribed {
@@ -83,6 +87,9 @@ pub enum Control {
         id: Position,
         /// `gap` or `epoch`.
         reason: &'static str,
+        /// On the compact wire, what is declared for the tick that follows.
+        #[serde(flatten, skip_serializing_if = "Option::is_none")]
+        declared: Option<Declared>,
     },
     /// The connection is about to be closed.
     Bye {
@@ -126,7 +133,7 @@ mod tests {
     fn a_control_is_one_named_event() {
         let channel = ChannelName::parse("c").unwrap();
         let id: Position = "1f-7".parse().unwrap();
-        let control = Control::Reset { channel: channel.clone(), id, reason: "epoch" };
+        let control = Control::Reset { channel: channel.clone(), id, reason: "epoch", declared: None };
         let json = r#"{"type":"reset","channel":"c","id":"1f-7","reason":"epoch"}"#;
         assert_eq!(control.json(), json);
         assert_eq!(control.sse(None), format!("event: rillmark\ndata: {json}\n\n"));
@@ -137,7 +144,7 @@ mod tests {
         assert_eq!(refused.json(), r#"{"type":"refused","ref":7,"problem":{"type":"/problems/busy"},"retry_after":2}"#);
         let ack = Control::Ack { reference: Reference::Text("a".into()), id };
         assert_eq!(ack.json(), r#"{"type":"ack","ref":"a","id":"1f-7"}"#);
-        let subscribed = Control::Subscribed { channel, id, by: By::Replay };
+        let subscribed = Control::Subscribed { channel, id, by: By::Replay, declared: None };
         assert_eq!(subscribed.json(), r#"{"type":"subscribed","channel":"c","id":"1f-7","by":"replay"}"#);
     }
 }

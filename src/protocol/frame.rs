@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::compact::CompactOp;
 use super::json;
 use super::name::{ChannelName, StreamName};
 use super::op::{DomOp, Edge, Mode};
@@ -90,6 +91,8 @@ pub struct Frame {
     pub stream: StreamName,
     /// The ops.
     pub ops: Vec<DomOp>,
+    /// What it says on the compact wire, where that is not just its ops.
+    pub compact: Option<Vec<CompactOp>>,
     /// The state of the stream's run: named by the frames of a snapshot only.
     pub state: Option<RunState>,
 }
@@ -98,7 +101,13 @@ impl Frame {
     /// A frame of a tick.
     #[must_use]
     pub fn new(stream: StreamName, ops: Vec<DomOp>) -> Self {
-        Self { stream, ops, state: None }
+        Self { stream, ops, compact: None, state: None }
+    }
+
+    /// Whether it says nothing, on any wire.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty() && self.compact.as_ref().is_none_or(Vec::is_empty)
     }
 
     /// Appends the frame as JSON, without a line feed. `id` stands on the last frame of a tick or of a snapshot.
@@ -118,18 +127,10 @@ impl Frame {
             if i > 0 {
                 out.push(b',');
             }
-            write_op(out, &self.stream, op);
+            write_op(out, Some(&self.stream), op);
         }
         out.push(b']');
-        if let Some(state) = self.state {
-            json::parts(out, [",\"state\":\"", state.as_str(), "\""]);
-        }
-        if let Some(reason) = reset {
-            json::raw(out, ",\"reset\":true");
-            if reason == ResetReason::Epoch {
-                json::raw(out, ",\"reason\":\"epoch\"");
-            }
-        }
+        write_standing(out, self.state, reset);
         if let Some(id) = id {
             json::display(out, format_args!(",\"id\":\"{id}\""));
         }
@@ -151,16 +152,41 @@ pub(super) fn write_channel(out: &mut Vec<u8>, channel: &ChannelName) {
     json::parts(out, ["\"channel\":\"", channel.as_str(), "\","]);
 }
 
-/// Appends `{"op":…,"target":…`, without the closing brace.
-fn open_op(out: &mut Vec<u8>, stream: &StreamName, name: &str, op: &DomOp) {
-    json::parts(out, ["{\"op\":\"", name, "\",\"target\":"]);
-    match op.target() {
-        Some(target) => json::value(out, target.as_str()),
-        None => json::parts(out, ["\"[dj-stream='", stream.as_str(), "']\""]),
+/// Appends the head of a frame of the compact wire that stands for itself: what the members of other frames say.
+pub(super) fn write_compact_head(out: &mut Vec<u8>, frame: &Frame, reset: Option<ResetReason>) {
+    json::parts(out, ["{\"stream\":\"", frame.stream.as_str(), "\""]);
+    write_standing(out, frame.state, reset);
+    out.push(b'}');
+}
+
+/// Appends what a frame of a snapshot says of its stream, and whether the page begins anew.
+fn write_standing(out: &mut Vec<u8>, state: Option<RunState>, reset: Option<ResetReason>) {
+    if let Some(state) = state {
+        json::parts(out, [",\"state\":\"", state.as_str(), "\""]);
+    }
+    if let Some(reason) = reset {
+        json::raw(out, ",\"reset\":true");
+        if reason == ResetReason::Epoch {
+            json::raw(out, ",\"reason\":\"epoch\"");
+        }
     }
 }
 
-fn write_op(out: &mut Vec<u8>, stream: &StreamName, op: &DomOp) {
+/// Appends `{"op":…,"target":…`, without the closing brace.
+fn open_op(out: &mut Vec<u8>, stream: Option<&StreamName>, name: &str, op: &DomOp) {
+    json::parts(out, ["{\"op\":\"", name, "\""]);
+    match (op.target(), stream) {
+        (Some(target), _) => {
+            json::raw(out, ",\"target\":");
+            json::value(out, target.as_str());
+        }
+        (None, Some(stream)) => json::parts(out, [",\"target\":\"[dj-stream='", stream.as_str(), "']\""]),
+        (None, None) => {}
+    }
+}
+
+/// Appends an op; the own element of the stream is its target where `stream` is given, else that goes without saying.
+pub(super) fn write_op(out: &mut Vec<u8>, stream: Option<&StreamName>, op: &DomOp) {
     if let DomOp::Start { clear: true, .. } = op {
         open_op(out, stream, "replace", op);
         json::raw(out, ",\"html\":\"\"},");

@@ -2,13 +2,14 @@
 //! messages from clients, close codes. No I/O, no clock, and nothing of the renderer.
 //!
 //! What a publisher sends becomes a [`Batch`] of [`Op`]s; what the log keeps of it is an [`Entry`]; what leaves for the
-//! page is a [`Frame`] of [`DomOp`]s, encoded once for everyone who watches ([`EncodedTick`]).
+//! page is a [`Frame`] of [`DomOp`]s, encoded once for everyone who watches ([`EncodedTick`]), in each wanted [`Wire`].
 //!
 //! **Source:** `openapi/protocol.md`; its vectors in `tests/vectors/`.
 
 mod batch;
 mod client;
 mod close;
+mod compact;
 mod control;
 mod detail;
 mod entry;
@@ -22,10 +23,12 @@ mod position;
 mod read_op;
 mod target;
 mod tick;
+mod wire;
 
 pub use batch::{Batch, BatchError, Sizes};
 pub use client::{ClientMessage, MessageError, Reference, SubscribeFrom};
 pub use close::{CLOSES, Close};
+pub use compact::{Change, CompactOp, Declared};
 pub use control::{By, Control};
 pub use detail::Detail;
 pub use entry::Entry;
@@ -36,3 +39,4 @@ pub use piece::{Joiner, Piece};
 pub use position::{Epoch, Position, Positions};
 pub use target::Target;
 pub use tick::{EncodedFrames, EncodedTick};
+pub use wire::{Wire, Wires};

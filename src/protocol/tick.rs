@@ -19,29 +19,40 @@
 //! (frames).
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use bytes::Bytes;
 
+use super::compact::{self, Declared};
 use super::frame::{self, Frame, OPENING, ResetReason};
 use super::json;
 use super::name::ChannelName;
 use super::position::Position;
+use super::wire::{Wire, Wires};
 
 const DATA: &str = "data: ";
 
-/// Frames that are sent at once, encoded.
+/// Frames that are sent at once, encoded, in one wire or in several.
 #[derive(Debug)]
 pub struct EncodedTick {
     channel: ChannelName,
     from: Option<Position>,
     to: Position,
+    /// By wire.
+    forms: [Option<Form>; 2],
+    /// What was declared on the compact wire before it.
+    before: Option<Declared>,
+}
+
+/// A tick in one wire.
+#[derive(Debug)]
+struct Form {
     plain: EncodedFrames,
     with_channel: OnceLock<EncodedFrames>,
 }
 
 /// The frames of a tick in one form. Clones share the bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct EncodedFrames {
     /// The chunk, then the WebSocket heads. Empty where there is no frame.
     all: Bytes,
@@ -64,18 +75,53 @@ struct Place {
 const CHUNK_HEAD_BYTES: usize = 10;
 const CHUNK_TAIL: &str = "\r\n";
 
+/// What a wire says that it does not have.
+static NOTHING: LazyLock<EncodedFrames> = LazyLock::new(EncodedFrames::default);
+
 impl EncodedTick {
-    /// What leads from `from` to `to`: may be no frame at all.
+    /// What leads from `from` to `to`, in djust's wire: may be no frame at all.
     #[must_use]
     pub fn tick(channel: ChannelName, from: Position, to: Position, frames: &[Frame]) -> Self {
-        Self { from: Some(from), ..Self::snapshot(channel, to, frames, None) }
+        let wires = Wires::only(Wire::Djust);
+        Self::next(channel, (from, to), frames, wires, &mut Declared::default())
     }
 
-    /// What rebuilds the state at `to`; `reset` where the page has an id already.
+    /// What rebuilds the state at `to`, in djust's wire; `reset` where the page has an id already.
     #[must_use]
     pub fn snapshot(channel: ChannelName, to: Position, frames: &[Frame], reset: Option<ResetReason>) -> Self {
-        let plain = EncodedFrames::of(frames, to, reset);
-        Self { channel, from: None, to, plain, with_channel: OnceLock::new() }
+        Self::alone(channel, (None, to), frames, reset, (Wire::Djust, &Declared::default()))
+    }
+
+    /// What leads from one id to another and is sent to all, in these wires; `declared` moves on with it.
+    #[must_use]
+    pub fn next(
+        channel: ChannelName,
+        (from, to): (Position, Position),
+        frames: &[Frame],
+        wires: Wires,
+        declared: &mut Declared,
+    ) -> Self {
+        let djust = wires.has(Wire::Djust).then(|| Form::new(EncodedFrames::djust(frames, to, None)));
+        let before = wires.has(Wire::Compact).then(|| declared.clone());
+        let compact = before.as_ref().map(|_| Form::new(EncodedFrames::compact(frames, (from, to), declared)));
+        Self { channel, from: Some(from), to, forms: [djust, compact], before }
+    }
+
+    /// What one page is sent that joins, in its wire: a difference from its id, or a snapshot. `declared` is what the
+    /// tick that follows takes for told.
+    #[must_use]
+    pub fn alone(
+        channel: ChannelName,
+        (from, to): (Option<Position>, Position),
+        frames: &[Frame],
+        reset: Option<ResetReason>,
+        (wire, declared): (Wire, &Declared),
+    ) -> Self {
+        let forms = match wire {
+            Wire::Djust => [Some(Form::new(EncodedFrames::djust(frames, to, reset))), None],
+            Wire::Compact => [None, Some(Form::new(EncodedFrames::compact_alone(frames, to, reset, declared)))],
+        };
+        Self { channel, from, to, forms, before: None }
     }
 
     /// The channel.
@@ -96,57 +142,142 @@ impl EncodedTick {
         self.to
     }
 
-    /// Its frames, for a connection that watches this channel alone.
+    /// Whether a page of this wire can take it. One that says nothing is in every wire.
+    #[must_use]
+    pub fn has(&self, wire: Wire) -> bool {
+        self.forms[wire as usize].is_some() || self.forms.iter().flatten().any(|form| form.plain.is_empty())
+    }
+
+    /// What was declared on the compact wire before it, where it is in it.
+    #[must_use]
+    pub fn before(&self) -> Option<&Declared> {
+        self.before.as_ref()
+    }
+
+    /// Its frames in a wire: for a connection that watches `several` channels, with the channel's name.
+    #[must_use]
+    pub fn frames(&self, wire: Wire, several: bool) -> &EncodedFrames {
+        let Some(form) = &self.forms[wire as usize] else { return &NOTHING };
+        if !several {
+            return &form.plain;
+        }
+        form.with_channel.get_or_init(|| {
+            let mut member = Vec::new();
+            let at = match wire {
+                Wire::Djust => {
+                    frame::write_channel(&mut member, &self.channel);
+                    OPENING.len()
+                }
+                Wire::Compact => {
+                    json::parts(&mut member, ["\"", self.channel.as_str(), "\","]);
+                    1
+                }
+            };
+            form.plain.with_inserted(at, &member)
+        })
+    }
+
+    /// Its frames in djust's wire, for a connection that watches this channel alone.
     #[must_use]
     pub fn plain(&self) -> &EncodedFrames {
-        &self.plain
+        self.frames(Wire::Djust, false)
     }
 
-    /// Its frames with the member `channel`, for a connection that watches several.
+    /// Its frames in djust's wire with the member `channel`, for a connection that watches several.
     #[must_use]
     pub fn with_channel(&self) -> &EncodedFrames {
-        self.with_channel.get_or_init(|| self.plain.with_channel(&self.channel))
+        self.frames(Wire::Djust, true)
     }
 
-    /// What it keeps in memory, in bytes, when both forms are made.
+    /// What it keeps in memory, in bytes, when all forms are made.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let frames = self.plain.frames.len() * size_of::<Place>();
-        size_of::<Self>() + 2 * (self.plain.all.len() + frames)
+        let form = |form: &Form| 2 * (form.plain.all.len() + form.plain.frames.len() * size_of::<Place>());
+        let forms = self.forms.iter().flatten().map(form).sum::<usize>();
+        size_of::<Self>() + forms + self.before.as_ref().map_or(0, Declared::bytes)
+    }
+}
+
+impl Form {
+    fn new(plain: EncodedFrames) -> Self {
+        Self { plain, with_channel: OnceLock::new() }
+    }
+}
+
+/// Events on their way into a buffer.
+struct Events {
+    out: Vec<u8>,
+    places: Vec<Range<usize>>,
+}
+
+impl Events {
+    fn new(frames: &[Frame]) -> Self {
+        let hint = frames.iter().map(Frame::bytes_hint).sum();
+        let mut out = Vec::with_capacity(hint);
+        out.extend_from_slice(&[0; CHUNK_HEAD_BYTES]);
+        Self { out, places: Vec::with_capacity(frames.len()) }
+    }
+
+    fn push(&mut self, last: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        json::raw(&mut self.out, DATA);
+        let start = self.out.len();
+        write(&mut self.out);
+        self.places.push(start..self.out.len());
+        json::raw(&mut self.out, if last { "\n" } else { "\n\n" });
+    }
+
+    fn end(mut self, to: Position) -> EncodedFrames {
+        let id_at = self.out.len();
+        json::display(&mut self.out, format_args!("id: {to}\n\n"));
+        EncodedFrames::framed(self.out, self.places, id_at)
     }
 }
 
 impl EncodedFrames {
-    fn of(frames: &[Frame], to: Position, reset: Option<ResetReason>) -> Self {
-        let hint = frames.iter().map(Frame::bytes_hint).sum();
-        let mut out = Vec::with_capacity(hint);
-        out.extend_from_slice(&[0; CHUNK_HEAD_BYTES]);
-        let mut places = Vec::with_capacity(frames.len());
+    fn djust(frames: &[Frame], to: Position, reset: Option<ResetReason>) -> Self {
+        let mut events = Events::new(frames);
         for (i, frame) in frames.iter().enumerate() {
-            json::raw(&mut out, DATA);
-            let start = out.len();
-            let id = (i + 1 == frames.len()).then_some(to);
-            frame.write(&mut out, None, id, reset.filter(|_| i == 0));
-            places.push(start..out.len());
-            json::raw(&mut out, if id.is_some() { "\n" } else { "\n\n" });
+            let last = i + 1 == frames.len();
+            events.push(last, |out| frame.write(out, None, last.then_some(to), reset.filter(|_| i == 0)));
         }
-        let id_at = out.len();
-        json::display(&mut out, format_args!("id: {to}\n\n"));
-        Self::framed(out, places, id_at)
+        events.end(to)
     }
 
-    /// The same with the member `channel` put into every frame, right after its opening.
-    fn with_channel(&self, channel: &ChannelName) -> Self {
-        let mut member = Vec::new();
-        frame::write_channel(&mut member, channel);
+    fn compact(frames: &[Frame], (from, to): (Position, Position), declared: &mut Declared) -> Self {
+        let mut events = Events::new(frames);
+        for (i, frame) in frames.iter().enumerate() {
+            let last = i + 1 == frames.len();
+            events.push(last, |out| declared.write(out, frame, last.then_some((from, to))));
+        }
+        if frames.is_empty() {
+            declared.silence();
+        }
+        events.end(to)
+    }
+
+    fn compact_alone(frames: &[Frame], to: Position, reset: Option<ResetReason>, declared: &Declared) -> Self {
+        let mut events = Events::new(frames);
+        // Where there is no frame, one without a stream says what is declared.
+        let all = frames.iter().map(Some).chain(frames.is_empty().then_some(None));
+        let (count, mut cursor) = (frames.len().max(1), None);
+        for (i, frame) in all.enumerate() {
+            let last = (i + 1 == count).then_some((to, declared));
+            let reset = reset.filter(|_| i == 0);
+            events.push(last.is_some(), |out| compact::write_alone(out, (i, frame), reset, last, &mut cursor));
+        }
+        events.end(to)
+    }
+
+    /// The same with something put into every frame, so many bytes behind its beginning.
+    fn with_inserted(&self, at: usize, member: &[u8]) -> Self {
         let mut out = Vec::with_capacity(self.all.len() + self.frames.len() * member.len());
         let mut places = Vec::with_capacity(self.frames.len());
         let mut copied = 0;
         for Place { json: place, .. } in &self.frames {
-            let cut = place.start + OPENING.len();
+            let cut = place.start + at;
             let start = out.len() + place.start - copied;
             out.extend_from_slice(&self.all[copied..cut]);
-            out.extend_from_slice(&member);
+            out.extend_from_slice(member);
             out.extend_from_slice(&self.all[cut..place.end]);
             places.push(start..out.len());
             copied = place.end;

@@ -208,7 +208,7 @@ fn control(said: &Value) -> Control {
     match text("type") {
         "subscribed" => {
             let by = if text("by") == "replay" { By::Replay } else { By::Snapshot };
-            Control::Subscribed { channel: channel(), id: id(), by }
+            Control::Subscribed { channel: channel(), id: id(), by, declared: None }
         }
         "unsubscribed" => Control::Unsubscribed { channel: channel(), reason: "asked" },
         "ack" => Control::Ack { reference: reference().unwrap(), id: id() },
@@ -220,7 +220,9 @@ fn control(said: &Value) -> Control {
         },
         "cancelled" => Control::Cancelled { channel: channel(), stream: StreamName::parse(text("stream")).unwrap() },
         "ended" => Control::Ended { channel: channel() },
-        "reset" => Control::Reset { channel: channel(), id: id(), reason: reason(text("reason")).as_str() },
+        "reset" => {
+            Control::Reset { channel: channel(), id: id(), reason: reason(text("reason")).as_str(), declared: None }
+        }
         "bye" => {
             let close = CLOSES.iter().find(|close| close.name() == text("reason")).unwrap();
             let after_ms = said["after_ms"].as_u64().unwrap();

@@ -1,17 +1,18 @@
-//! Pages that watch one channel of a hub, each in its own way: cut inside a tick, slow, late, back with an id that the log
-//! no longer reaches. All must end as the page that never lost its connection.
+//! Pages that watch one channel of a hub, each in its own way and in either wire: cut inside a tick, slow, late, back with
+//! an id that the log no longer reaches. All must end as the page that never lost its connection.
 //!
 //! The hub is the service's own, under a clock that the test moves; the pages know only the wire.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use bytes::Bytes;
 use rillmark::channel::run_options::streamed;
 use rillmark::channel::{Delivery, From, Hub, HubOptions, Publisher, Right, StreamContent, Subscription, Watching};
 use rillmark::markdown::options::{Options, Policy};
 use rillmark::markdown::render;
 use rillmark::oplog::LogOptions;
-use rillmark::protocol::{Batch, ChannelName, RunState, Sizes, StreamName};
+use rillmark::protocol::{Batch, ChannelName, Control, RunState, Sizes, StreamName, Wire};
 use rillmark::telemetry::{Carrier, Metrics};
 use serde_json::{Value, json};
 
@@ -32,19 +33,20 @@ fn channel() -> ChannelName {
 /// A page and its connection, if it has one.
 struct Watcher {
     page: Page,
+    wire: Wire,
     connection: Option<Subscription>,
     /// Messages that are on their way.
     coming: VecDeque<String>,
 }
 
 impl Watcher {
-    fn new() -> Self {
-        Self { page: Page::load(PAGE), connection: None, coming: VecDeque::new() }
+    fn new(wire: Wire) -> Self {
+        Self { page: Page::load(PAGE), wire, connection: None, coming: VecDeque::new() }
     }
 
     fn connect(&mut self, hub: &Hub) {
         let from = self.page.id().map_or(From::Beginning, |id| From::At(id.to_owned()));
-        let watching = Watching { transport: Carrier::Sse, cancels: false };
+        let watching = Watching { transport: Carrier::Sse, cancels: false, wire: self.wire };
         self.connection = Some(hub.subscribe(&channel(), from, watching).unwrap());
     }
 
@@ -61,7 +63,7 @@ impl Watcher {
             while self.coming.is_empty() {
                 let Some(connection) = &mut self.connection else { return };
                 match tokio::time::timeout(Duration::from_micros(1), connection.next()).await {
-                    Ok(Some(delivery)) => self.coming.extend(messages_of(&delivery)),
+                    Ok(Some(delivery)) => self.coming.extend(messages_of(&delivery, self.wire)),
                     Ok(None) | Err(_) => return,
                 }
             }
@@ -71,13 +73,18 @@ impl Watcher {
     }
 }
 
-fn messages_of(delivery: &Delivery) -> Vec<String> {
+fn messages_of(delivery: &Delivery, wire: Wire) -> Vec<String> {
+    let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).unwrap();
     match delivery {
-        Delivery::Tick(tick) => tick.plain().json().map(|json| String::from_utf8(json.to_vec()).unwrap()).collect(),
-        Delivery::Reset { id, reason } => {
-            vec![json!({ "type": "reset", "channel": "c", "id": id, "reason": reason.as_str() }).to_string()]
+        Delivery::Tick(tick) => tick.frames(wire, false).json().map(text).collect(),
+        Delivery::Reset { id, reason, declared } => {
+            let (id, reason, declared) = (*id, reason.as_str(), declared.clone());
+            vec![text(Control::Reset { channel: channel(), id, reason, declared }.json())]
         }
-        Delivery::Subscribed { .. } => Vec::new(),
+        Delivery::Subscribed { id, by, declared } => {
+            let (id, by, declared) = (*id, *by, declared.clone());
+            vec![text(Control::Subscribed { channel: channel(), id, by, declared }.json())]
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -185,7 +192,7 @@ async fn case(seed: u64) -> usize {
     let mut dice = Dice::new(seed);
     let logs = LogOptions { channel_entries_max: 4 + dice.below(40), ..LogOptions::default() };
     let hub = Hub::new(HubOptions::default(), &logs, Metrics::new().streams().clone());
-    let mut watchers: Vec<Watcher> = (0..5).map(|_| Watcher::new()).collect();
+    let mut watchers: Vec<Watcher> = (0..6).map(|at| Watcher::new(Wire::ALL[at % 2])).collect();
     watchers[0].connect(&hub);
     let (writing, written) = (BTreeMap::new(), BTreeMap::new());
     let mut author = Author { hub: hub.clone(), writing, written, number: 0 };
@@ -200,7 +207,7 @@ async fn case(seed: u64) -> usize {
         moved(&mut watchers, &hub, &mut dice).await;
     }
     author.end().await;
-    watchers.push(Watcher::new());
+    watchers.extend(Wire::ALL.map(Watcher::new));
     let mut resets = 0;
     for watcher in &mut watchers {
         if watcher.connection.is_none() {

@@ -1,7 +1,7 @@
 //! Ends: of runs, of channels, of the service.
 
 use super::*;
-use crate::protocol::RunState;
+use crate::protocol::{RunState, Wire};
 
 #[tokio::test(start_paused = true)]
 async fn a_body_grows_a_document_and_is_told_what_became_of_it() {
@@ -162,7 +162,7 @@ async fn a_stop_tells_everything_before_it_sends_away() {
         tokio::task::yield_now().await;
         let refused = stage.publish("c0", "s", json!([{"op": "start"}])).await;
         assert_eq!(refused, Err(PublishError::Draining));
-        let watching = Watching { transport: Carrier::Sse, cancels: false };
+        let watching = Watching { transport: Carrier::Sse, cancels: false, wire: Wire::Djust };
         let late = stage.hub.subscribe(&channel("c0"), From::Beginning, watching);
         assert_eq!(late.err(), Some(SubscribeError::Draining));
     };

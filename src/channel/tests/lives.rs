@@ -209,7 +209,7 @@ async fn names_that_nobody_uses_are_not_held() {
         Stage::new(HubOptions { waiting_names_max: 2, subscribers_per_channel_max: 2, ..HubOptions::default() });
     let a = stage.watch("a", From::Beginning);
     let _a = stage.watch("a", From::Now);
-    let watching = Watching { transport: Carrier::Sse, cancels: false };
+    let watching = Watching { transport: Carrier::Sse, cancels: false, wire: Wire::Djust };
     let subscribe = |name: &str| stage.hub.subscribe(&channel(name), From::Beginning, watching).map(drop);
     assert_eq!(subscribe("a"), Err(SubscribeError::TooManySubscribers { max: 2 }));
     let b = stage.watch("b", From::Beginning);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::hub::random_epoch;
 use super::*;
 use crate::oplog::LogOptions;
-use crate::protocol::{Batch, ChannelName, EncodedTick, Position, Sizes, StreamName};
+use crate::protocol::{Batch, ChannelName, EncodedTick, Position, Sizes, StreamName, Wire};
 use crate::telemetry::{Carrier, Metrics};
 
 /// A hub and its metrics.
@@ -49,7 +49,7 @@ impl Stage {
     }
 
     fn watch(&self, name: &str, from: From) -> Reader {
-        let watching = Watching { transport: Carrier::Sse, cancels: true };
+        let watching = Watching { transport: Carrier::Sse, cancels: true, wire: Wire::Djust };
         Reader::new(self.hub.subscribe(&channel(name), from, watching).unwrap())
     }
 
@@ -129,7 +129,7 @@ impl Page {
                 self.told.push(format!("{by:?}"));
             }
             Delivery::Tick(tick) => self.tick(tick),
-            Delivery::Reset { id, reason } => {
+            Delivery::Reset { id, reason, .. } => {
                 *self = Self {
                     id: Some(id.to_string()),
                     resets: self.resets + 1,

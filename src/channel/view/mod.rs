@@ -28,16 +28,16 @@ use std::time::{Duration, Instant};
 
 use ahash::RandomState;
 
-use plan::{Events, Plan, Slot};
+use plan::{Events, Plan, Slot, SlotOp};
 
 use super::credit::Credit;
-use super::document::{PageDocument, dom_op};
+use super::document::{PageDocument, change, dom_op};
 use super::merge::merge;
 use super::snapshot;
 use crate::markdown::Policy;
-use crate::markdown::growing::Edit;
+use crate::markdown::growing::Edits;
 use crate::oplog::{Body as _, Fold, Logged, OpAt, StreamFold};
-use crate::protocol::{DomOp, Entry, Frame, Op, StreamName};
+use crate::protocol::{CompactOp, DomOp, Entry, Frame, Op, StreamName, Wire, Wires};
 
 /// Whether a tick may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub struct View {
     /// Of each stream that has something pending: how many bytes of Markdown.
     waiting: BTreeMap<StreamName, usize>,
     credits: HashMap<StreamName, Credit, RandomState>,
+    /// What the frames of ticks are for.
+    wires: Wires,
 }
 
 impl View {
@@ -77,7 +79,13 @@ impl View {
     #[must_use]
     pub fn new(fold: Fold<String>, policy: Arc<Policy>) -> Self {
         let fold = fold.map(|document| PageDocument::restored(document, &policy));
-        Self { policy, fold, pending: Vec::new(), waiting: BTreeMap::new(), credits: HashMap::default() }
+        let (pending, waiting, credits) = (Vec::new(), BTreeMap::new(), HashMap::default());
+        Self { policy, fold, pending, waiting, credits, wires: Wires::only(Wire::Djust) }
+    }
+
+    /// From now on the frames of ticks are for these wires.
+    pub fn serve(&mut self, wires: Wires) {
+        self.wires = wires;
     }
 
     /// The offset that the last tick led to: of everything that was sent, and of a snapshot.
@@ -145,8 +153,8 @@ impl View {
         self.waiting.clear();
         let active = |name: &StreamName| self.fold.stream(name).is_some_and(StreamFold::is_open);
         self.credits.retain(|name, _| active(name));
-        let frames = plan.slots.into_iter().map(|slot| Frame::new(slot.stream, merge(slot.ops)));
-        Tick { from, to: self.fold.offset(), frames: frames.filter(|frame| !frame.ops.is_empty()).collect() }
+        let frames = plan.slots.into_iter().map(|slot| frame_of(slot, self.wires));
+        Tick { from, to: self.fold.offset(), frames: frames.filter(|frame| !frame.is_empty()).collect() }
     }
 
     /// Folds one entry and appends what it shows, but for the text of a document that stays open.
@@ -158,9 +166,9 @@ impl View {
             }
             let at = OpAt { offset: *offset, index };
             let applied = self.fold.apply_op(&self.policy, &entry.stream, at, op);
-            slot.ops.extend(applied.ending.into_iter().flatten().map(|edit| dom_op(&entry.stream, edit)));
+            slot.ops.extend(applied.ending.filter(|edits| !edits.is_empty()).map(SlotOp::Edits));
             if let (true, Op::Dom(op)) = (applied.shown, op) {
-                slot.ops.push(op.clone());
+                slot.ops.push(SlotOp::Op(op.clone()));
             }
         }
         self.fold.seal(*offset, entry);
@@ -171,9 +179,11 @@ impl View {
         let stream = &slot.stream;
         let Some(document) = self.fold.open_document(stream).filter(|document| document.pending()) else { return };
         let cost = document.cost();
-        let mut edits: Vec<Edit> = Vec::new();
+        let mut edits = Edits::of(self.wires.has(Wire::Djust), self.wires.has(Wire::Compact));
         document.frame(&mut edits);
-        slot.ops.extend(edits.into_iter().map(|edit| dom_op(stream, edit)));
+        if !edits.is_empty() {
+            slot.ops.push(SlotOp::Edits(edits));
+        }
         self.credits.entry(stream.clone()).or_insert(Credit::after(now, 0)).charge(now, cost);
     }
 
@@ -220,10 +230,43 @@ impl View {
     }
 }
 
-/// What brings a page from the state of `fold` to after `later`: one tick.
+/// The frame of a slot: text that stands side by side is merged, and where a document changes, the compact wire has words
+/// of its own for it.
+fn frame_of(slot: Slot, wires: Wires) -> Frame {
+    let Slot { stream, ops: all, .. } = slot;
+    let (mut ops, mut compact, mut side_by_side) = (Vec::new(), Vec::new(), Vec::new());
+    let mut changes = false;
+    let flush = |side_by_side: &mut Vec<DomOp>, ops: &mut Vec<DomOp>, compact: &mut Vec<CompactOp>| {
+        let from = ops.len();
+        ops.extend(merge(std::mem::take(side_by_side)));
+        if wires.has(Wire::Compact) {
+            compact.extend((from..ops.len()).map(CompactOp::Op));
+        }
+    };
+    for op in all {
+        match op {
+            SlotOp::Op(op) => side_by_side.push(op),
+            SlotOp::Edits(edits) => {
+                flush(&mut side_by_side, &mut ops, &mut compact);
+                if wires.has(Wire::Djust) {
+                    ops.extend(edits.coarse.into_iter().flatten().map(|edit| dom_op(&stream, edit)));
+                }
+                if wires.has(Wire::Compact) {
+                    changes = true;
+                    compact.extend(edits.fine.into_iter().flatten().map(|edit| CompactOp::Change(change(edit))));
+                }
+            }
+        }
+    }
+    flush(&mut side_by_side, &mut ops, &mut compact);
+    Frame { compact: changes.then_some(compact), ..Frame::new(stream, ops) }
+}
+
+/// What brings a page from the state of `fold` to after `later`: one tick, for these wires.
 #[must_use]
-pub fn difference(fold: Fold<String>, later: Vec<Logged>, policy: Arc<Policy>, now: Instant) -> Tick {
+pub fn difference(fold: Fold<String>, later: Vec<Logged>, policy: Arc<Policy>, now: Instant, wires: Wires) -> Tick {
     let mut view = View::new(fold, policy);
+    view.serve(wires);
     for Logged { offset, entry } in later {
         view.apply(offset, entry);
     }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use ahash::RandomState;
 
+use crate::markdown::growing::Edits;
 use crate::oplog::Logged;
 use crate::protocol::{DomOp, Entry, Kind, Op, StreamName};
 
@@ -32,10 +33,18 @@ pub(super) struct Plan {
 #[derive(Clone, Default)]
 pub(super) struct Events(usize);
 
+/// What is to be in a frame.
+pub(super) enum SlotOp {
+    /// One op.
+    Op(DomOp),
+    /// Edits of the stream's document.
+    Edits(Edits),
+}
+
 /// A frame to be.
 pub(super) struct Slot {
     pub(super) stream: StreamName,
-    pub(super) ops: Vec<DomOp>,
+    pub(super) ops: Vec<SlotOp>,
     /// Of its stream, among those of the tick.
     pub(super) number: usize,
     /// Whether open documents are framed at its end.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::oplog::Keep;
-use crate::protocol::{Detail, Epoch, Mode, Place, RunState, Target};
+use crate::protocol::{Detail, Epoch, Mode, Place, RunState, Target, Wire, Wires};
 
 fn name(name: &str) -> StreamName {
     StreamName::parse(name).unwrap()
@@ -233,7 +233,7 @@ fn a_page_resumes_inside_a_document() {
     };
     let mut fold = Fold::new(Keep::default());
     fold.apply(&(), 1, &logged(0).entry);
-    let tick = difference(fold, vec![logged(1), logged(2)], policy, Instant::now());
+    let tick = difference(fold, vec![logged(1), logged(2)], policy, Instant::now(), Wires::only(Wire::Djust));
     assert_eq!((tick.from, tick.to), (1, 3));
     let [frame] = &said(&tick.frames)[..] else { panic!("{:?}", tick.frames) };
     assert!(!frame.contains("<h1>") && frame.ends_with("done"), "what stands is not sent again: {frame}");

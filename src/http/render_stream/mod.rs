@@ -31,6 +31,7 @@ use super::negotiate;
 use super::open_body::{Came, OpenBody};
 use super::problem::Problem;
 use super::stream_query::StreamQuery;
+use super::subscribe::read_wire;
 use super::{HttpOptions, Readiness};
 use crate::channel::{HubOptions, INTERRUPTED, Readiness as TickReadiness};
 use crate::limits::{Limits, SMALL_SOURCE_BYTES_MAX};
@@ -74,7 +75,9 @@ pub(super) struct StreamRenderer {
         `[dj-stream='NAME']`. An `id` ends each tick as in a channel, but nothing is kept and nothing can be resumed. HTTP clients that send a whole body before they read see all frames at \
         its end.",
     params(("stream" = Option<String>, Query, description = "The name in the frames and their targets; `response` where \
-        there is none", example = "response", pattern = "^[A-Za-z0-9_.:@~-]{1,128}$")),
+        there is none", example = "response", pattern = "^[A-Za-z0-9_.:@~-]{1,128}$"),
+        ("wire" = Option<String>, Query, pattern = "^(djust|compact)$",
+         description = "In which form frames come: `djust` where nothing is said")),
     request_body(content(
         (String = "text/markdown", example = "Hello **world**\n"),
         (String = "text/plain", example = "Hello **world**\n"),
@@ -143,12 +146,13 @@ impl StreamRenderer {
         }
         media_type::of_body(request.headers(), TAKES)?;
         media_type::refuse_codings(request.headers())?;
-        let query = StreamQuery::parse(request.query_string(), &["stream"])?;
+        let query = StreamQuery::parse(request.query_string(), &["stream", "wire"])?;
         let name = StreamName::parse(query.named("stream").unwrap_or(STREAM))?;
         let offers = ["text/event-stream", "application/x-ndjson"];
         let form = [Form::Events, Form::Lines][negotiate::media(request.headers(), &offers)];
         let epoch = Epoch::new(Uuid::now_v7().as_u64_pair().1);
-        let run = Run::new(name, epoch, query.options()?, Arc::clone(&self.policy));
+        let wire = query.named("wire").map(read_wire).transpose()?.unwrap_or_default();
+        let run = Run::new(name, (epoch, wire), query.options()?, Arc::clone(&self.policy));
         Ok(Live {
             renderer: self.clone(),
             body: OpenBody::new(payload, self.idle),

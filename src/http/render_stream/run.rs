@@ -13,7 +13,9 @@ use serde_json::{Map, Value};
 use crate::channel::{Readiness, View};
 use crate::markdown::Policy;
 use crate::oplog::{Fold, Keep};
-use crate::protocol::{DomOp, Entry, Epoch, Frame, Joiner, Op, Position, StreamName};
+use crate::protocol::{
+    ChannelName, Declared, DomOp, EncodedFrames, EncodedTick, Entry, Epoch, Joiner, Op, StreamName, Wire, Wires,
+};
 
 /// How frames are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,25 +35,12 @@ impl Form {
         }
     }
 
-    /// The frames of a tick that leads to `to`.
-    fn write(self, frames: &[Frame], to: Position) -> Bytes {
-        let mut out = Vec::new();
-        for (at, frame) in frames.iter().enumerate() {
-            let id = Some(to).filter(|_| at + 1 == frames.len());
-            match self {
-                Self::Events => {
-                    out.extend_from_slice(b"data: ");
-                    frame.write(&mut out, None, id, None);
-                    out.extend(id.map(|id| format!("\nid: {id}").into_bytes()).unwrap_or_default());
-                    out.extend_from_slice(b"\n\n");
-                }
-                Self::Lines => {
-                    frame.write(&mut out, None, id, None);
-                    out.push(b'\n');
-                }
-            }
+    /// The frames of a tick, as they are in the answer's body.
+    fn write(self, frames: &EncodedFrames) -> Bytes {
+        match self {
+            Self::Events => frames.sse(),
+            Self::Lines => frames.json().flat_map(|json| [json, Bytes::from_static(b"\n")]).flatten().collect(),
         }
-        out.into()
     }
 }
 
@@ -60,6 +49,9 @@ impl Form {
 pub(super) struct Run {
     stream: StreamName,
     epoch: Epoch,
+    wire: Wire,
+    /// What the frames so far have declared.
+    declared: Declared,
     /// None while it is lent.
     view: Option<View>,
     joiner: Joiner,
@@ -70,12 +62,14 @@ impl Run {
     /// A run that has begun, with these options; `epoch` is random.
     pub(super) fn new(
         stream: StreamName,
-        epoch: Epoch,
+        (epoch, wire): (Epoch, Wire),
         options: Option<Map<String, Value>>,
         policy: Arc<Policy>,
     ) -> Self {
-        let view = View::new(Fold::new(Keep::default()), policy);
-        let mut run = Self { stream, epoch, view: Some(view), joiner: Joiner::new(), source_bytes: 0 };
+        let mut view = View::new(Fold::new(Keep::default()), policy);
+        view.serve(Wires::only(wire));
+        let (declared, joiner) = (Declared::default(), Joiner::new());
+        let mut run = Self { stream, epoch, wire, declared, view: Some(view), joiner, source_bytes: 0 };
         let document = Op::Markdown { text: String::new(), options: options.map(Box::new) };
         run.apply(vec![Op::Dom(DomOp::Start { target: None, clear: false }), document]);
         run
@@ -118,14 +112,18 @@ impl Run {
     pub(super) fn tick(&mut self, form: Form) -> Bytes {
         let Some(view) = &mut self.view else { return Bytes::new() };
         let tick = view.tick(Instant::now());
-        form.write(&tick.frames, self.epoch.at(tick.to))
+        let span = (self.epoch.at(tick.from), self.epoch.at(tick.to));
+        // There is no channel: nobody is told its name.
+        let name = ChannelName::parse(self.stream.as_str()).expect("streams and channels are named alike");
+        let tick = EncodedTick::next(name, span, &tick.frames, Wires::only(self.wire), &mut self.declared);
+        form.write(tick.frames(self.wire, false))
     }
 
     /// The run, to be worked on elsewhere; what stays has nothing to show.
     pub(super) fn lend(&mut self) -> Self {
-        let Self { stream, epoch, view, joiner, source_bytes } = self;
-        let (stream, view) = (stream.clone(), view.take());
-        Self { stream, epoch: *epoch, view, joiner: *joiner, source_bytes: *source_bytes }
+        let Self { stream, epoch, wire, declared, view, joiner, source_bytes } = self;
+        let (stream, declared, view) = (stream.clone(), declared.clone(), view.take());
+        Self { stream, epoch: *epoch, wire: *wire, declared, view, joiner: *joiner, source_bytes: *source_bytes }
     }
 
     fn apply(&mut self, ops: Vec<Op<String>>) {
@@ -146,7 +144,7 @@ mod tests {
     }
 
     fn run() -> Run {
-        Run::new(StreamName::parse("s").unwrap(), Epoch::new(0x1f), None, Arc::new(Policy::default()))
+        Run::new(StreamName::parse("s").unwrap(), (Epoch::new(0x1f), Wire::Djust), None, Arc::new(Policy::default()))
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 use super::super::ongoing::Feed;
 use super::super::source::{Source, Sources};
 use crate::channel::Delivery;
-use crate::protocol::{ChannelName, Close, Control, EncodedTick, Positions};
+use crate::protocol::{ChannelName, Close, Control, EncodedTick, Positions, Wire};
 use crate::telemetry::{Carrier, Metrics};
 
 /// A comment, as a chunk and bare.
@@ -36,6 +36,8 @@ pub(super) struct Manner {
     pub(super) keep_alive: Duration,
     /// When the token's time is over.
     pub(super) until: Option<Instant>,
+    /// The form of frames.
+    pub(super) wire: Wire,
 }
 
 /// The events of one connection.
@@ -96,8 +98,10 @@ impl<S: Source> Events<S> {
     fn take(&mut self, channel: ChannelName, delivery: Delivery) {
         match delivery {
             Delivery::Tick(tick) => self.tick(&channel, &tick),
-            Delivery::Subscribed { id, by } => self.control(&Control::Subscribed { channel, id, by }),
-            Delivery::Reset { id, reason } => {
+            Delivery::Subscribed { id, by, declared } => {
+                self.control(&Control::Subscribed { channel, id, by, declared });
+            }
+            Delivery::Reset { id, reason, declared } => {
                 let written = match &mut self.positions {
                     None => id.to_string(),
                     Some(positions) => {
@@ -105,7 +109,8 @@ impl<S: Source> Events<S> {
                         positions.to_string()
                     }
                 };
-                self.say(&Control::Reset { channel, id, reason: reason.as_str() }.sse(Some(&written)));
+                let reset = Control::Reset { channel, id, reason: reason.as_str(), declared };
+                self.say(&reset.sse(Some(&written)));
             }
             Delivery::Ended => {
                 self.control(&Control::Ended { channel: channel.clone() });
@@ -127,20 +132,20 @@ impl<S: Source> Events<S> {
     }
 
     fn tick(&mut self, channel: &ChannelName, tick: &EncodedTick) {
-        if tick.plain().is_empty() {
+        let frames = tick.frames(self.manner.wire, self.positions.is_some());
+        if frames.is_empty() {
             return;
         }
         let chunked = self.manner.chunked;
         let bytes = match &mut self.positions {
             None => {
-                let frames = tick.plain();
                 let bytes = if chunked { frames.sse_chunk() } else { frames.sse() };
                 self.ready.push_back(bytes.clone());
                 bytes.len()
             }
             Some(positions) => {
                 positions.set(channel, tick.to());
-                let (events, id) = (tick.with_channel().sse_without_id(), format!("id: {positions}\n\n"));
+                let (events, id) = (frames.sse_without_id(), format!("id: {positions}\n\n"));
                 let bytes = events.len() + id.len();
                 let (head, tail) = match chunked {
                     true => (format!("{bytes:X}\r\n"), id + "\r\n"),
@@ -150,7 +155,7 @@ impl<S: Source> Events<S> {
                 bytes
             }
         };
-        self.metrics.streams().delivered(Carrier::Sse, tick.plain().len() as u64, bytes as u64);
+        self.metrics.streams().delivered(Carrier::Sse, frames.len() as u64, bytes as u64);
     }
 
     /// Looks at the clock. Whether there is something to say.

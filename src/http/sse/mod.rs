@@ -18,7 +18,7 @@ use super::problem_kinds::Kind;
 use super::publish::channel_of;
 use super::subscribe::{self, Asked, Subscribing};
 use crate::auth::Action;
-use crate::channel::Subscription;
+use crate::channel::{Subscription, Watching};
 use crate::limits::SubjectPlace;
 use crate::protocol::{ChannelName, Positions};
 use crate::telemetry::Carrier;
@@ -38,6 +38,8 @@ use feed::{Events, Manner};
         ("Last-Event-ID" = Option<String>, Header, description = "The same; beats the query"),
         ("from" = Option<String>, Query, pattern = "^(now|beginning)$",
          description = "`now`: without history, but for documents being written"),
+        ("wire" = Option<String>, Query, pattern = "^(djust|compact)$",
+         description = "In which form frames come: `djust` where nothing is said"),
         ("token" = Option<String>, Query, description = "A token that expires within a minute, where no header can be set"),
     ),
     responses(
@@ -53,8 +55,8 @@ pub(super) async fn of_channel(
 ) -> Result<HttpResponse, Problem> {
     let channel = channel_of(&request)?;
     let asked = Asked::read(&request, subscribing.options.channels_per_connection_max)?;
-    let source = subscribing.watch(&channel, asked.start(), Carrier::Sse, false)?;
-    answer(&request, &visitor, &subscribing, vec![source], None)
+    let source = subscribing.watch(&channel, asked.start(), watching(&asked))?;
+    answer(&request, &visitor, &subscribing, vec![source], (None, &asked))
 }
 
 /// Watch several channels.
@@ -69,6 +71,8 @@ pub(super) async fn of_channel(
         ("Last-Event-ID" = Option<String>, Header, description = "The same; beats the query"),
         ("from" = Option<String>, Query, pattern = "^(now|beginning)$",
          description = "`now`: without history, but for documents being written"),
+        ("wire" = Option<String>, Query, pattern = "^(djust|compact)$",
+         description = "In which form frames come: `djust` where nothing is said"),
         ("token" = Option<String>, Query, description = "A token that expires within a minute, where no header can be set"),
     ),
     responses(
@@ -97,14 +101,19 @@ pub(super) async fn of_several(
     }
     let positions = asked.positions();
     let watch =
-        |channel: &ChannelName| subscribing.watch(channel, asked.start_of(channel, &positions), Carrier::Sse, false);
+        |channel: &ChannelName| subscribing.watch(channel, asked.start_of(channel, &positions), watching(&asked));
     let sources = asked.channels.iter().map(watch).collect::<Result<_, _>>()?;
     let positions = asked.channels.iter().filter_map(|channel| Some((channel, positions.get(channel)?)));
     let positions = positions.fold(Positions::default(), |mut all, (channel, position)| {
         all.set(channel, position);
         all
     });
-    answer(&request, &visitor, &subscribing, sources, Some(positions))
+    answer(&request, &visitor, &subscribing, sources, (Some(positions), &asked))
+}
+
+/// How the channels of such a connection are watched.
+fn watching(asked: &Asked) -> Watching {
+    Watching { transport: Carrier::Sse, cancels: false, wire: asked.wire.unwrap_or_default() }
 }
 
 /// Events of these sources, or word that there are none to wait for.
@@ -113,7 +122,7 @@ fn answer(
     visitor: &Visitor,
     subscribing: &Subscribing,
     sources: Vec<Subscription>,
-    positions: Option<Positions>,
+    (positions, asked): (Option<Positions>, &Asked),
 ) -> Result<HttpResponse, Problem> {
     if sources.iter().all(Subscription::already_over) {
         return Ok(HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish());
@@ -122,7 +131,8 @@ fn answer(
     let place = subscribing.limits.subject_place(pass.subject())?;
     let (options, chunked) = (&subscribing.options, subscribe::is_chunked(request));
     let until = subscribe::until(pass);
-    let manner = Manner { chunked, retry: options.retry, keep_alive: options.keep_alive, until };
+    let wire = asked.wire.unwrap_or_default();
+    let manner = Manner { chunked, retry: options.retry, keep_alive: options.keep_alive, until, wire };
     let events = Events::new(sources, positions, manner, subscribing.metrics.clone());
     let mut answer = HttpResponse::Ok()
         .content_type("text/event-stream")

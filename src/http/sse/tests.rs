@@ -11,11 +11,16 @@ use super::super::ongoing::Feed as _;
 use super::super::source::script::{Script, at};
 use super::feed::{Events, Manner};
 use crate::channel::Delivery;
-use crate::protocol::{By, Positions, ResetReason};
+use crate::protocol::{By, Positions, ResetReason, Wire};
 use crate::telemetry::Metrics;
 
-const PLAIN: Manner =
-    Manner { chunked: false, retry: Duration::from_millis(500), keep_alive: Duration::from_secs(15), until: None };
+const PLAIN: Manner = Manner {
+    chunked: false,
+    retry: Duration::from_millis(500),
+    keep_alive: Duration::from_secs(15),
+    until: None,
+    wire: Wire::Djust,
+};
 
 fn events(scripts: &[&Script], manner: Manner) -> Events<Script> {
     let positions = (scripts.len() > 1).then(Positions::default);
@@ -39,9 +44,9 @@ fn read(events: &mut Events<Script>) -> (String, bool) {
 async fn a_connection_reads_retry_frames_and_controls() {
     let script = Script::new("c");
     let mut events = events(&[&script], PLAIN);
-    script.say(Delivery::Subscribed { id: at(4), by: By::Snapshot });
+    script.say(Delivery::Subscribed { id: at(4), by: By::Snapshot, declared: None });
     let tick = script.tick(5, "x");
-    script.say(Delivery::Reset { id: at(0), reason: ResetReason::Epoch });
+    script.say(Delivery::Reset { id: at(0), reason: ResetReason::Epoch, declared: None });
     script.say(Delivery::Cancelled(crate::protocol::StreamName::parse("s").unwrap()));
     let (text, over) = read(&mut events);
     let sse = String::from_utf8(tick.plain().sse().to_vec()).unwrap();
@@ -83,7 +88,7 @@ async fn subscribers_get_the_shared_bytes() {
 #[tokio::test]
 async fn chunks_hold_what_bare_bodies_say() {
     let say = |script: &Script| {
-        script.say(Delivery::Subscribed { id: at(1), by: By::Replay });
+        script.say(Delivery::Subscribed { id: at(1), by: By::Replay, declared: None });
         script.tick(2, "x");
         script.say(Delivery::Bye { come_back: true, after_ms: 1234 });
     };
@@ -125,7 +130,7 @@ async fn an_id_names_every_channel() {
     let mut events = events(&[&a, &b], PLAIN);
     a.tick(3, "x");
     b.tick(9, "y");
-    a.say(Delivery::Reset { id: at(0), reason: ResetReason::Gap });
+    a.say(Delivery::Reset { id: at(0), reason: ResetReason::Gap, declared: None });
     let (text, _) = read(&mut events);
     let ids: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
     assert_eq!(ids, ["a=e-3", "a=e-3,b=e-9", "a=e-0,b=e-9"]);

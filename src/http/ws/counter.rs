@@ -13,9 +13,9 @@ use super::super::request_id::RequestId;
 use super::super::subscribe::{self, Subscribing};
 use super::desk::{Desk, Work};
 use crate::auth::{Action, Pass, Unauthorized};
-use crate::channel::{From, Publisher, Right, Subscription, fingerprint};
+use crate::channel::{From, Publisher, Right, Subscription, Watching, fingerprint};
 use crate::limits::SubjectPlace;
-use crate::protocol::{Batch, ChannelName, Position, StreamName};
+use crate::protocol::{Batch, ChannelName, Position, StreamName, Wire};
 use crate::telemetry::Carrier;
 
 /// Where one client is served.
@@ -26,15 +26,21 @@ pub(super) struct Counter {
     until: Option<Instant>,
     place: SubjectPlace,
     request: RequestId,
+    wire: Wire,
 }
 
 impl Counter {
     /// A client that came with `visitor`'s pass, or has none yet.
-    pub(super) fn new(service: Arc<Subscribing>, visitor: Visitor, request: RequestId) -> Result<Self, Problem> {
+    pub(super) fn new(
+        service: Arc<Subscribing>,
+        visitor: Visitor,
+        request: RequestId,
+        wire: Wire,
+    ) -> Result<Self, Problem> {
         let pass = visitor.pass().ok().cloned();
         let place = service.limits.subject_place(pass.as_ref().and_then(Pass::subject))?;
         let until = pass.as_ref().and_then(subscribe::until);
-        Ok(Self { service, visitor, pass, until, place, request })
+        Ok(Self { service, visitor, pass, until, place, request, wire })
     }
 
     /// The client's pass, if it allows this.
@@ -78,12 +84,17 @@ impl Desk for Counter {
         self.pass_for(Action::Subscribe, channel).is_ok()
     }
 
+    fn wire(&self) -> Wire {
+        self.wire
+    }
+
     fn watch(&mut self, channel: &ChannelName, from: From) -> Result<Subscription, Problem> {
         let pass = self.pass_for(Action::Subscribe, channel)?;
         self.service.limits.subscribe_rate.check(pass.caller())?;
         // Who may publish there wants to know when it is to stop.
         let cancels = pass.demand(Action::Publish, channel.as_str()).is_ok();
-        self.service.watch(channel, from, Carrier::WebSocket, cancels)
+        let watching = Watching { transport: Carrier::WebSocket, cancels, wire: self.wire };
+        self.service.watch(channel, from, watching)
     }
 
     fn publish(&mut self, channel: ChannelName, batch: Batch, bytes: usize) -> Result<Work, Problem> {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::problem::Problem;
 use super::super::source::Source;
 use crate::channel::From;
-use crate::protocol::{Batch, ChannelName, Position, StreamName};
+use crate::protocol::{Batch, ChannelName, Position, StreamName, Wire};
 
 /// A publish or a cancel that is under way.
 pub(super) type Work = Pin<Box<dyn Future<Output = Result<Position, Problem>>>>;
@@ -32,6 +32,11 @@ pub(super) trait Desk {
 
     /// Whether the channel may be watched.
     fn may_watch(&self, channel: &ChannelName) -> bool;
+
+    /// The form of frames.
+    fn wire(&self) -> Wire {
+        Wire::default()
+    }
 
     /// Watches a channel.
     fn watch(&mut self, channel: &ChannelName, from: From) -> Result<Self::Source, Problem>;

@@ -36,13 +36,14 @@ use super::problem::{Problem, ProblemBody};
 use super::problem_kinds::Kind;
 use super::publish::channel_of;
 use super::subscribe::{Asked, Subscribing};
+use crate::protocol::Wire;
 
 use counter::Counter;
 pub(super) use socket::Manner;
 use socket::{Only, Socket};
 
-/// The one subprotocol, for clients that want to name it.
-const SUBPROTOCOL: &str = "rillmark.v1";
+/// The subprotocols, for clients that want to name one; it says the wire, too.
+const SUBPROTOCOLS: [(&str, Wire); 2] = [("rillmark.v1", Wire::Djust), ("rillmark.v1.compact", Wire::Compact)];
 /// What may come with the handshake: less than the dispatcher reads ahead, so that all of it is here.
 const EARLY_BYTES_MAX: usize = 16 * 1024;
 
@@ -57,6 +58,8 @@ const EARLY_BYTES_MAX: usize = 16 * 1024;
         ("last_event_id" = Option<String>, Query, description = "The id that the page has; what it missed follows"),
         ("from" = Option<String>, Query, pattern = "^(now|beginning)$",
          description = "`now`: without history, but for documents being written"),
+        ("wire" = Option<String>, Query, pattern = "^(djust|compact)$",
+         description = "In which form frames come: as the subprotocol says, or `djust`, where nothing is said"),
         ("token" = Option<String>, Query, description = "A token that expires within a minute"),
     ),
     responses(
@@ -75,7 +78,8 @@ pub(super) async fn of_channel(
     let channel = channel_of(&request)?;
     let asked = Asked::read(&request, subscribing.options.channels_per_connection_max)?;
     let only = Only { channel, from: Some(asked.start()) };
-    open(&request, payload, (visitor.into_inner(), context.into_inner()), subscribing.into_inner(), Some(only))
+    let who = (visitor.into_inner(), context.into_inner());
+    open(&request, payload, who, subscribing.into_inner(), (Some(only), asked.wire))
 }
 
 /// Watch several channels, and publish, over a WebSocket.
@@ -84,7 +88,11 @@ pub(super) async fn of_channel(
     summary = "Open a WebSocket",
     description = "As on one channel, but it watches what `subscribe` messages name, and every frame has the member \
         `channel`.",
-    params(("token" = Option<String>, Query, description = "A token that expires within a minute")),
+    params(
+        ("wire" = Option<String>, Query, pattern = "^(djust|compact)$",
+         description = "In which form frames come: as the subprotocol says, or `djust`, where nothing is said"),
+        ("token" = Option<String>, Query, description = "A token that expires within a minute"),
+    ),
     responses(
         (status = 101, description = "A WebSocket"),
         (status = 426, description = "This is no handshake; `Upgrade` says what would be", body = ProblemBody,
@@ -98,7 +106,9 @@ pub(super) async fn of_several(
     context: web::ReqData<RequestContext>,
     subscribing: web::Data<Subscribing>,
 ) -> Result<HttpResponse, Problem> {
-    open(&request, payload, (visitor.into_inner(), context.into_inner()), subscribing.into_inner(), None)
+    let asked = Asked::read(&request, subscribing.options.channels_per_connection_max)?;
+    let who = (visitor.into_inner(), context.into_inner());
+    open(&request, payload, who, subscribing.into_inner(), (None, asked.wire))
 }
 
 fn open(
@@ -106,21 +116,31 @@ fn open(
     payload: web::Payload,
     (visitor, context): (Visitor, RequestContext),
     subscribing: Arc<Subscribing>,
-    only: Option<Only>,
+    (only, wire): (Option<Only>, Option<Wire>),
 ) -> Result<HttpResponse, Problem> {
-    let answer = handshake(request)?;
+    let offered = offered(request);
+    let wire = wire.or(offered.first().map(|(_, wire)| *wire)).unwrap_or_default();
+    let named = offered.iter().find(|(_, of)| *of == wire).or(offered.first());
+    let answer = handshake(request, named.map(|(name, _)| *name))?;
     let (manner, metrics) = (Arc::clone(&subscribing.manner), subscribing.metrics.clone());
-    let counter = Counter::new(subscribing, visitor, context.id)?;
+    let counter = Counter::new(subscribing, visitor, context.id, wire)?;
     let socket = Socket::new(counter, manner, metrics, only);
     Ok(endless(answer, Opening { early: Some(payload), socket }))
 }
 
-/// The head of the answer. The library's session and stream end here: the stream is given none of the request's payload,
-/// which [`Opening`] hears, and the session's body gives way to the socket.
-fn handshake(request: &HttpRequest) -> Result<HttpResponse, Problem> {
+/// The head of the answer, which names this subprotocol. The library's session and stream end here: the stream is given
+/// none of the request's payload, which [`Opening`] hears, and the session's body gives way to the socket.
+fn handshake(request: &HttpRequest, subprotocol: Option<&'static str>) -> Result<HttpResponse, Problem> {
     let nothing = web::Payload::extract(request).into_inner().map_err(refuse)?;
-    let shaken = actix_ws::handle_with_protocols(request, nothing, &[SUBPROTOCOL]);
+    let shaken = actix_ws::handle_with_protocols(request, nothing, subprotocol.as_slice());
     shaken.map(|(answer, _session, _messages)| answer).map_err(refuse)
+}
+
+/// The subprotocols of ours that the client offers, in its order.
+fn offered(request: &HttpRequest) -> Vec<(&'static str, Wire)> {
+    let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|offer| offer.to_str().ok());
+    let names = offers.flat_map(|offer| offer.split(',')).map(str::trim);
+    names.filter_map(|name| SUBPROTOCOLS.into_iter().find(|(known, _)| *known == name)).collect()
 }
 
 /// Says what a handshake lacks.

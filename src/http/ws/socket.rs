@@ -301,8 +301,12 @@ impl<D: Desk> Socket<D> {
                     self.tick = Some((tick, 0, false));
                 }
             }
-            Delivery::Subscribed { id, by } => self.tell(&Control::Subscribed { channel, id, by }),
-            Delivery::Reset { id, reason } => self.tell(&Control::Reset { channel, id, reason: reason.as_str() }),
+            Delivery::Subscribed { id, by, declared } => {
+                self.tell(&Control::Subscribed { channel, id, by, declared });
+            }
+            Delivery::Reset { id, reason, declared } => {
+                self.tell(&Control::Reset { channel, id, reason: reason.as_str(), declared });
+            }
             Delivery::Cancelled(stream) => self.tell(&Control::Cancelled { channel, stream }),
             Delivery::Ended => {
                 self.sources.remove(&channel);
@@ -322,7 +326,7 @@ impl<D: Desk> Socket<D> {
     }
 
     fn frames_of<'a>(&self, tick: &'a EncodedTick) -> &'a crate::protocol::EncodedFrames {
-        if self.only.is_some() { tick.plain() } else { tick.with_channel() }
+        tick.frames(self.desk.wire(), self.only.is_none())
     }
 
     /// The next bytes of the tick that is being sent: a frame's head, then the frame.

@@ -214,7 +214,7 @@ async fn the_channel_of_the_path_is_watched_at_once_and_not_named() {
     let service = Service::allowing(&["c"]);
     let mut socket = one(&service, From::At("e-3".to_owned()));
     assert_eq!(service.0.borrow().watched[0].1, "At(\"e-3\")");
-    service.script(0).say(Delivery::Subscribed { id: at(3), by: By::Replay });
+    service.script(0).say(Delivery::Subscribed { id: at(3), by: By::Replay, declared: None });
     service.script(0).tick(4, "x");
     let [subscribed, frame] = &messages(&mut socket)[..] else { panic!() };
     assert_eq!(*subscribed, json!({"type": "subscribed", "channel": "c", "id": "e-3", "by": "replay"}));

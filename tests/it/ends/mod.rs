@@ -20,7 +20,7 @@ use rillmark::channel::{
 use rillmark::markdown::options::{Options, Policy};
 use rillmark::markdown::render;
 use rillmark::oplog::LogOptions;
-use rillmark::protocol::{Batch, ChannelName, RunState, Sizes, StreamName};
+use rillmark::protocol::{Batch, ChannelName, RunState, Sizes, StreamName, Wire};
 use rillmark::telemetry::{Carrier, Metrics};
 use serde_json::{Map, Value, json};
 
@@ -260,7 +260,7 @@ impl Run {
 }
 
 fn watch(hub: &Hub, from: From) -> Subscription {
-    hub.subscribe(&channel(), from, Watching { transport: Carrier::Sse, cancels: true }).unwrap()
+    hub.subscribe(&channel(), from, Watching { transport: Carrier::Sse, cancels: true, wire: Wire::Djust }).unwrap()
 }
 
 fn take(page: &mut Page, told: &mut Vec<Delivery>, delivery: Delivery) {

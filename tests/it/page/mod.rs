@@ -7,6 +7,7 @@
 
 #![allow(dead_code, reason = "a toolbox: each test takes what it needs")]
 
+mod compact;
 mod ops;
 mod selector;
 mod sse;
@@ -48,6 +49,8 @@ struct Watched {
     waiting: Vec<Value>,
     touches: Touches,
     streams: BTreeSet<String>,
+    /// What its connection told on the compact wire.
+    told: compact::Told,
     ended: bool,
 }
 
@@ -160,6 +163,7 @@ impl Page {
             waiting: Vec::new(),
             touches: Touches::of(fresh, filled),
             streams: BTreeSet::new(),
+            told: compact::Told::default(),
             ended: false,
         })
     }
@@ -168,6 +172,7 @@ impl Page {
     pub(crate) fn cut(&mut self) {
         for watched in self.channels.values_mut() {
             watched.waiting.clear();
+            watched.told = compact::Told::default();
         }
     }
 
@@ -176,7 +181,7 @@ impl Page {
     pub(crate) fn sse(&mut self, event: &SseEvent) {
         assert!(["message", "rillmark"].contains(&event.name.as_str()), "an event named {:?}", event.name);
         let message = parse(&event.data);
-        let is_frame = message["type"] == "stream";
+        let is_frame = message["type"] == "stream" || message.is_array();
         assert_eq!(is_frame, event.name == "message", "only frames are unnamed: {event:?}");
         if let (true, Some(id), None) = (is_frame, message["id"].as_str(), message["channel"].as_str()) {
             assert_eq!(id, event.id, "the id of a frame is the id of its event");
@@ -188,6 +193,15 @@ impl Page {
     #[track_caller]
     pub(crate) fn message(&mut self, json: &str) {
         let message = parse(json);
+        if let Value::Array(parts) = &message {
+            return self.compact_frame(parts);
+        }
+        if let (Some(channel), true) = (message["channel"].as_str(), message["streams"].is_array()) {
+            let channel = if self.channels.contains_key(channel) { channel } else { "" };
+            let told = &mut self.watched(channel).told;
+            told.declare(&message);
+            told.stand_at(message["id"].as_str().expect("what declares has an id"));
+        }
         match message["type"].as_str() {
             Some("stream") => self.frame(message),
             Some("reset") => {
@@ -207,10 +221,26 @@ impl Page {
         }
     }
 
+    /// A frame of the compact wire: with several channels the name of its own comes first.
+    #[track_caller]
+    fn compact_frame(&mut self, parts: &[Value]) {
+        let (channel, parts) = match parts {
+            [_, _, Value::Array(_), ..] => ("", parts),
+            [Value::String(channel), rest @ ..] => (channel.as_str(), rest),
+            _ => panic!("not a frame: {parts:?}"),
+        };
+        let mut frame = self.watched(channel).told.explicit(parts);
+        if !channel.is_empty() {
+            frame["channel"] = channel.into();
+        }
+        self.frame(frame);
+    }
+
     #[track_caller]
     fn frame(&mut self, frame: Value) {
         let channel = frame["channel"].as_str().unwrap_or_default().to_owned();
-        assert!(frame["stream"].is_string() && frame["ops"].is_array(), "not a frame: {frame}");
+        let named = frame["stream"].is_string() || frame["stream"].is_null() && frame["ops"] == json!([]);
+        assert!(named && frame["ops"].is_array(), "not a frame: {frame}");
         let watched = self.watched(&channel);
         if frame["reset"] == true {
             assert!(watched.waiting.is_empty(), "a reset within a tick: {frame}");
@@ -234,13 +264,25 @@ impl Page {
     }
 
     fn apply(&mut self, channel: &str, frame: &Value) {
-        let stream = frame["stream"].as_str().unwrap_or_default();
+        let Some(stream) = frame["stream"].as_str() else { return };
         self.watched(channel).streams.insert(stream.to_owned());
         let watched = self.channels.get_mut(channel).expect("just watched");
+        let mut changed = false;
         for op in frame["ops"].as_array().into_iter().flatten() {
+            if compact::is_edit(op) {
+                match compact::apply(&mut self.tree, &mut watched.touches, stream, op) {
+                    Ok(()) => changed = true,
+                    Err(why) => self.skipped.push(why),
+                }
+                continue;
+            }
             if let Err(why) = ops::apply(&mut self.tree, &mut watched.touches, &mut self.events, stream, op) {
                 self.skipped.push(why);
             }
+        }
+        if changed {
+            let (stream, detail) = (stream.to_owned(), json!({ "op": "change", "stream": stream }));
+            self.events.push(PageEvent { name: "stream:update".into(), at: stream.clone(), stream, detail });
         }
     }
 

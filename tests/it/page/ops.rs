@@ -142,7 +142,7 @@ fn show_error(tree: &mut Tree, touches: &mut Touches, stream: &str, el: NodeId, 
     tree.set_text_content(shown, message);
 }
 
-fn clear_error(tree: &mut Tree, touches: &mut Touches, stream: &str, el: NodeId) {
+pub(super) fn clear_error(tree: &mut Tree, touches: &mut Touches, stream: &str, el: NodeId) {
     tree.set_attribute(el, "data-stream-error", None);
     if let Some(shown) = error_below(tree, el) {
         // It may stand deeper: then the element that holds it changes, too.

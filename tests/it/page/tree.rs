@@ -51,6 +51,19 @@ impl Tree {
         self.add(Content::Element { name: name.to_owned(), attributes: Vec::new() })
     }
 
+    /// A new text that stands nowhere yet.
+    pub(crate) fn create_text(&mut self, text: &str) -> NodeId {
+        self.add(Content::Text(text.to_owned()))
+    }
+
+    /// What a text says; `None` for other nodes.
+    pub(crate) fn text(&self, id: NodeId) -> Option<&str> {
+        match &self.slots[id].content {
+            Content::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// New nodes that stand nowhere yet: what a browser makes of `html` within an element of this name.
     pub(crate) fn fragment(&mut self, context: &str, html: &str) -> Vec<NodeId> {
         let nodes = dom::parse_in(context, html);

@@ -1,5 +1,6 @@
 //! Faults between a channel and its pages, for tests of the tests: each must be seen.
 
+use rillmark::protocol::Wire;
 use serde_json::Value;
 
 /// What goes wrong.
@@ -26,6 +27,11 @@ pub(super) struct Sabotage {
 impl Sabotage {
     pub(super) fn new(fault: Option<Fault>) -> Self {
         Self { fault, turn: 0 }
+    }
+
+    /// The wire of a page: either in its turn, but faults are of djust's.
+    pub(super) fn wire(&self, page: u64) -> Wire {
+        if self.fault.is_some() || page.is_multiple_of(2) { Wire::Djust } else { Wire::Compact }
     }
 
     /// The frames as they are, or every third time not quite.

@@ -13,17 +13,23 @@ use futures_util::FutureExt as _;
 use rillmark::channel::{View, difference};
 use rillmark::markdown::Policy;
 use rillmark::oplog::{Expect, Fold, Keep, LogOptions, MemoryLog, OpLog as _, ReadError};
-use rillmark::protocol::{ChannelName, EncodedTick, Entry, Epoch, Frame, Position, ResetReason};
+use rillmark::protocol::{
+    By, ChannelName, Control, Declared, EncodedTick, Entry, Epoch, Frame, Position, ResetReason, Wire, Wires,
+};
 
 /// A page and its connection.
 pub(super) struct Subscriber {
     page: Page,
+    wire: Wire,
     connected: bool,
     /// Of each stream apart, the events that it should have been told.
     told: BTreeMap<String, Vec<PageEvent>>,
     /// After the log began anew a page keeps what no new stream has: then only these streams can be compared.
     scope: Option<Vec<String>>,
 }
+
+/// A kept tick: where it begins, where it leads, its frames by wire, and what was declared before it.
+type Kept = (u64, u64, [Vec<String>; 2], Declared);
 
 /// A channel.
 pub(super) struct Server {
@@ -32,8 +38,9 @@ pub(super) struct Server {
     epoch: Epoch,
     view: View,
     policy: Arc<Policy>,
-    /// Kept ticks: where each begins, where it leads, its frames.
-    ring: VecDeque<(u64, u64, Vec<String>)>,
+    /// What ticks have declared on the compact wire.
+    declared: Declared,
+    ring: VecDeque<Kept>,
     ring_max: usize,
     subscribers: Vec<Subscriber>,
     pub(super) reference: Reference,
@@ -54,20 +61,25 @@ impl Server {
     pub(super) fn new(entries_max: usize, ring_max: usize, subscribers: usize, fault: Option<Fault>) -> Self {
         let options = LogOptions { channel_entries_max: entries_max, ..LogOptions::default() };
         let (fresh, epoch, policy) = (fresh(), Epoch::new(0xe), Arc::new(Policy::default()));
-        let subscriber = || Subscriber { page: fresh.clone(), connected: false, told: BTreeMap::new(), scope: None };
+        let sabotage = Sabotage::new(fault);
+        let subscriber = |at| {
+            let (page, wire, told) = (fresh.clone(), sabotage.wire(at), BTreeMap::new());
+            Subscriber { page, wire, connected: false, told, scope: None }
+        };
         Self {
             channel: ChannelName::parse("c").unwrap(),
             log: MemoryLog::new(&options, Keep::default()),
             epoch,
-            view: View::new(Fold::new(Keep::default()), Arc::clone(&policy)),
+            view: view(&policy),
             policy,
+            declared: Declared::default(),
             ring: VecDeque::new(),
             ring_max,
-            subscribers: (0..subscribers).map(|_| subscriber()).collect(),
+            subscribers: (0..).take(subscribers).map(subscriber).collect(),
             reference: Reference::new(&fresh, epoch),
             fresh,
             now: Instant::now(),
-            sabotage: Sabotage::new(fault),
+            sabotage,
             ways: BTreeMap::new(),
         }
     }
@@ -88,13 +100,18 @@ impl Server {
             assert!(tick.frames.is_empty());
             return;
         }
-        let frames = self.encode(Some(tick.from), tick.to, &tick.frames, None);
+        let before = self.declared.clone();
+        let span = (self.epoch.at(tick.from), self.epoch.at(tick.to));
+        let encoded = EncodedTick::next(self.channel.clone(), span, &tick.frames, all_wires(), &mut self.declared);
+        let [djust, compact] = Wire::ALL.map(|wire| messages(&encoded, wire));
+        let frames = [self.sabotage.apply(djust), compact];
         for number in 0..self.subscribers.len() {
             if self.subscribers[number].connected {
-                self.deliver(number, "live", Some(tick.from), tick.to, &frames, usize::MAX);
+                let frames = &frames[self.subscribers[number].wire as usize];
+                self.deliver(number, "live", Some(tick.from), tick.to, frames, usize::MAX);
             }
         }
-        self.ring.push_back((tick.from, tick.to, frames));
+        self.ring.push_back((tick.from, tick.to, frames, before));
         while self.ring.len() > self.ring_max {
             self.ring.pop_front();
         }
@@ -104,7 +121,8 @@ impl Server {
     pub(super) fn lose_log(&mut self) {
         self.log.forget(&self.channel).now_or_never().unwrap().unwrap();
         self.epoch = Epoch::new(0xf);
-        self.view = View::new(Fold::new(Keep::default()), Arc::clone(&self.policy));
+        self.view = view(&self.policy);
+        self.declared = Declared::default();
         self.ring.clear();
         self.reference = Reference::new(&self.fresh, self.epoch);
         for subscriber in &mut self.subscribers {
@@ -113,14 +131,27 @@ impl Server {
         }
     }
 
-    fn encode(&mut self, from: Option<u64>, to: u64, frames: &[Frame], reset: Option<ResetReason>) -> Vec<String> {
-        let to = self.epoch.at(to);
-        let tick = match from {
-            Some(from) => EncodedTick::tick(self.channel.clone(), self.epoch.at(from), to, frames),
-            None => EncodedTick::snapshot(self.channel.clone(), to, frames, reset),
-        };
-        let frames = tick.plain().json().map(|json| String::from_utf8(json.to_vec()).unwrap()).collect();
-        self.sabotage.apply(frames)
+    /// What one page is sent: a difference or a snapshot.
+    fn encode(
+        &mut self,
+        wire: Wire,
+        (from, to): (Option<u64>, u64),
+        frames: &[Frame],
+        reset: Option<ResetReason>,
+    ) -> Vec<String> {
+        let span = (from.map(|from| self.epoch.at(from)), self.epoch.at(to));
+        let tick = EncodedTick::alone(self.channel.clone(), span, frames, reset, (wire, &self.declared));
+        let frames = messages(&tick, wire);
+        if wire == Wire::Djust { self.sabotage.apply(frames) } else { frames }
+    }
+
+    /// Tells a page of the compact wire what is declared where it goes on.
+    fn declare(&mut self, number: usize, id: Position, declared: &Declared) {
+        let subscriber = &mut self.subscribers[number];
+        if subscriber.wire == Wire::Compact {
+            let (channel, declared) = (self.channel.clone(), Some(declared.clone()));
+            subscriber.page.message(&text(&Control::Subscribed { channel, id, by: By::Replay, declared }.json()));
+        }
     }
 
     /// Sends at most `most` frames, then the connection is cut. Says whether all were sent.
@@ -179,19 +210,21 @@ impl Server {
                 return self.snapshot(number, None, most);
             }
             // `from=now`: from here on only these streams can be compared.
-            let frames = self.encode(None, self.view.offset(), &active, None);
+            let wire = self.subscribers[number].wire;
+            let frames = self.encode(wire, (None, self.view.offset()), &active, None);
             let named = active.iter().map(|frame| frame.stream.as_str().to_owned()).collect();
             self.subscribers[number].scope = Some(named);
             return self.join_now(number, &frames);
         };
-        let head = self.view.offset();
+        let (head, wire, declared) = (self.view.offset(), subscriber.wire, self.declared.clone());
         if id == self.epoch.at(head) {
-            return;
+            return self.declare(number, id, &declared);
         }
         if id.epoch == self.epoch && self.ring.iter().any(|(from, ..)| *from == id.offset) {
             let kept: Vec<_> = self.ring.iter().skip_while(|(from, ..)| *from != id.offset).cloned().collect();
-            for (from, to, frames) in kept {
-                if !self.deliver(number, "kept", Some(from), to, &frames, most) {
+            self.declare(number, id, &kept[0].3);
+            for (from, to, frames, _) in kept {
+                if !self.deliver(number, "kept", Some(from), to, &frames[wire as usize], most) {
                     return;
                 }
             }
@@ -200,9 +233,9 @@ impl Server {
         match self.log.fold_at(&self.channel, Some(id)).now_or_never().unwrap() {
             Ok(mut found) => {
                 found.later.retain(|logged| logged.offset <= head);
-                let tick = difference(found.fold, found.later, Arc::clone(&self.policy), self.now);
+                let tick = difference(found.fold, found.later, Arc::clone(&self.policy), self.now, Wires::only(wire));
                 assert_eq!((tick.from, tick.to), (id.offset, head));
-                let frames = self.encode(Some(tick.from), tick.to, &tick.frames, None);
+                let frames = self.encode(wire, (Some(tick.from), tick.to), &tick.frames, None);
                 self.deliver(number, "folded", Some(tick.from), head, &frames, most);
             }
             Err(ReadError::Trimmed { .. }) => self.snapshot(number, Some(ResetReason::Gap), most),
@@ -226,13 +259,16 @@ impl Server {
         let named = frames.iter().map(|frame| frame.stream.as_str().to_owned());
         let scope = (reset == Some(ResetReason::Epoch))
             .then(|| named.filter(|name| APART.contains(&name.as_str())).collect::<Vec<_>>());
-        let mut encoded = self.encode(None, head, &frames, reset);
+        let wire = self.subscribers[number].wire;
+        let mut encoded = self.encode(wire, (None, head), &frames, reset);
+        if frames.is_empty() {
+            encoded.clear();
+        }
         if encoded.is_empty() {
             let (channel, id) = (self.channel.clone(), self.epoch.at(head));
             let reason = reset.map_or("", ResetReason::as_str);
-            encoded = vec![format!(
-                "{{\"type\":\"reset\",\"channel\":\"{channel}\",\"id\":\"{id}\",\"reason\":\"{reason}\"}}"
-            )];
+            let declared = (wire == Wire::Compact).then(|| self.declared.clone());
+            encoded = vec![text(&Control::Reset { channel, id, reason, declared }.json())];
         }
         let before = self.subscribers[number].scope.take();
         self.subscribers[number].scope = scope.clone().or_else(|| before.clone().filter(|_| reset.is_none()));
@@ -261,17 +297,42 @@ impl Server {
         for (from, page) in self.reference.pages() {
             let at = self.epoch.at(from);
             let Ok(found) = self.log.fold_at(&self.channel, Some(at)).now_or_never().unwrap() else { continue };
-            let tick = difference(found.fold, found.later, Arc::clone(&self.policy), self.now);
-            encoded.push((tick, page.clone()));
+            let tick = difference(found.fold, found.later, Arc::clone(&self.policy), self.now, all_wires());
+            encoded.push((self.sabotage.wire(from), tick, page.clone()));
         }
-        for (tick, mut page) in encoded {
-            let frames = self.encode(Some(tick.from), tick.to, &tick.frames, None);
+        for (wire, tick, mut page) in encoded {
+            if tick.from == tick.to && wire == Wire::Compact {
+                // Such a page is sent nothing, not even that nothing changed.
+                continue;
+            }
+            let frames = self.encode(wire, (Some(tick.from), tick.to), &tick.frames, None);
             frames.iter().for_each(|frame| page.message(frame));
             *self.ways.entry("from every id").or_default() += 1;
             let (body, expected) = (page.body(), self.reference.body_at(tick.to));
             assert!(body == expected, "from {}:\n{frames:#?}\n page: {body:?}\n  ref: {expected:?}", tick.from);
         }
     }
+}
+
+fn view(policy: &Arc<Policy>) -> View {
+    let mut view = View::new(Fold::new(Keep::default()), Arc::clone(policy));
+    view.serve(all_wires());
+    view
+}
+
+fn all_wires() -> Wires {
+    Wire::ALL.into_iter().fold(Wires::default(), |mut wires, wire| {
+        wires.add(wire);
+        wires
+    })
+}
+
+fn messages(tick: &EncodedTick, wire: Wire) -> Vec<String> {
+    tick.frames(wire, false).json().map(|json| text(&json)).collect()
+}
+
+fn text(json: &[u8]) -> String {
+    String::from_utf8(json.to_vec()).unwrap()
 }
 
 impl Subscriber {
