@@ -85,6 +85,12 @@ impl<'a> Document<'a> {
         Some(all)
     }
 
+    /// Where the last of them starts.
+    pub(super) fn last_definition(&self) -> Option<usize> {
+        let all = self.parser.as_ref()?.reference_definitions();
+        all.iter().map(|(_, definition)| definition.span.start).max()
+    }
+
     /// Parses the blocks of a normalised source. O(source).
     pub(super) fn new(source: &'a str, options: &Options) -> Self {
         let flags = parser_options(options);

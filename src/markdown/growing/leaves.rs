@@ -67,13 +67,23 @@ pub(super) struct Leaf {
     pub top_after: usize,
 }
 
-/// The last leaf of `source`, which ends with a line feed. O(source): one parse.
-pub(super) fn last(source: &str, options: &Options) -> Option<Leaf> {
+/// What stands last in a source.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub leaf: Option<Leaf>,
+    /// Where the last definition starts.
+    pub definition: Option<usize>,
+}
+
+/// The last leaf of `source`, which ends with a line feed, and the last definition. O(source): one parse.
+pub(super) fn last(source: &str, options: &Options) -> Found {
+    let mut document = Document::new(source, options);
+    let definition = document.last_definition();
     let mut search = Search::default();
-    for (event, range) in Document::new(source, options).events() {
+    for (event, range) in document.events() {
         search.event(&event, range);
     }
-    search.last
+    Found { leaf: search.last, definition }
 }
 
 #[derive(Default)]

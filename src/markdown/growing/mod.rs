@@ -209,7 +209,9 @@ impl Growing {
         if !self.pending() {
             return;
         }
-        if !self.begun || !self.tip.grow(self.text.normalised(), self.seen, &mut self.shown, edits) {
+        let text = self.text.normalised();
+        let due = !self.begun || self.open.as_ref().is_some_and(|open| open.is_due(text));
+        if due || !self.tip.grow(text, self.seen, &mut self.shown, edits) {
             let options = Arc::clone(&self.options);
             self.show(&options, edits);
         }

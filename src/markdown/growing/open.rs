@@ -30,6 +30,10 @@ use crate::markdown::{Options, Policy, bounds, references, view};
 /// Tests narrow wherever it can be done.
 const NARROW_BYTES_MIN: usize = if cfg!(any(test, feature = "eager")) { 1 } else { 256 };
 
+/// So much text, and as much as the window has after a look, may be appended before the next look: lest the window grows
+/// for long where each frame only appends, and the frame that ends it is dear.
+const APPENDED_BYTES_MAX: usize = if cfg!(feature = "eager") { 64 } else { 4096 };
+
 /// The document can't be rendered in parts any more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unfit;
@@ -68,6 +72,8 @@ pub(super) struct Open {
     looked: usize,
     /// A place to cut the open paragraph is next looked for when the text has so many bytes.
     cut_at: usize,
+    /// Text of so many bytes is to be looked at, whatever it is.
+    due: usize,
     scan: bounds::Scan,
 }
 
@@ -102,6 +108,7 @@ impl Open {
             dearest_max: usize::MAX,
             looked: 0,
             cut_at: 0,
+            due: APPENDED_BYTES_MAX,
             scan: bounds::Scan::default(),
         })
     }
@@ -147,7 +154,13 @@ impl Open {
         {
             self.narrow(window, from, None, text);
         }
+        self.due = text.len() + (text.len() - self.window.from).max(APPENDED_BYTES_MAX);
         Ok(look.end)
+    }
+
+    /// Whether a look is due, since the window has grown and may be made narrower.
+    pub(super) fn is_due(&self, text: &str) -> bool {
+        text.len() >= self.due
     }
 
     /// Shows what the window shows. `None` if that may not be what the whole would: it is too narrow.
@@ -165,7 +178,7 @@ impl Open {
         }
         let source = self.window.source(&context, text);
         let restarts = self.restarts(text, &source, &context, options);
-        let marks = restarts.marks().into_iter().map(Mark::new).collect();
+        let marks = restarts.marks();
         let mut out = Out { definitions: Some(Vec::new()), marks, ..Out::default() };
         view(&source, self.window.before(&context), None, options, policy, &mut out);
         let mut late = out.definitions.take().ok_or(Unfit)?;
@@ -251,7 +264,7 @@ impl Open {
         let mut window = Window { prefix: restart.prefix.clone(), stand_in: 0, from, ..self.window.clone() };
         let source = window.source(&look.context, text);
         let mark = look.context.len() + restart.prefix.len() + restart.mark - restart.from;
-        let mut out = Out { marks: vec![Mark::new(mark)], ..Out::default() };
+        let mut out = Out { marks: vec![restart.mark_at(mark)], ..Out::default() };
         view(&source, window.before(&look.context), None, options, policy, &mut out);
         let (guard, same) = out.html.split_at(out.marks[0].html?);
         if same != visible || !restart::is_loose(guard, &restart.loose) {

@@ -3,13 +3,17 @@
 //! What is said here is a proposal. Whoever takes it parses both windows and compares what they show.
 
 use super::leaves::{self, Kind, Leaf};
-use super::skeleton;
+use super::skeleton::{self, Skeleton};
 use super::window::line_of;
 use crate::markdown::Options;
+use crate::markdown::writer::Mark;
 
 /// What stands between two leaves may hold more than markers and blank lines: definitions, whose lines go on as a
 /// paragraph's do, and marks that are taken away without a trace.
 const UNCLEAR: [&str; 3] = ["]:", "[!", "[^"];
+
+/// What a line holds on which nothing stands.
+const BLANK: [char; 5] = [' ', '\t', '\n', '\x0c', '>'];
 
 /// Places in a window's source where narrower ones could begin.
 #[derive(Debug, Default)]
@@ -22,9 +26,10 @@ pub(super) struct Restarts {
 
 impl Restarts {
     /// Their marks, ascending.
-    pub(super) fn marks(&self) -> Vec<usize> {
-        let mut marks: Vec<usize> = self.top.iter().chain(&self.inside).map(|restart| restart.mark).collect();
-        marks.sort_unstable();
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        let all = self.top.iter().chain(&self.inside);
+        let mut marks: Vec<Mark> = all.map(|restart| restart.mark_at(restart.mark)).collect();
+        marks.sort_unstable_by_key(|mark| mark.source);
         marks
     }
 }
@@ -38,20 +43,34 @@ pub(super) struct Restart {
     pub from: usize,
     /// Where the first thing starts that is visible then.
     pub mark: usize,
+    /// Nothing may be visible from there on.
+    pub or_end: bool,
     /// Of each list in the prefix, whether it is loose.
     pub loose: Vec<bool>,
     /// What is visible may begin with text that stands in the same element as what is hidden.
     pub within_text: bool,
 }
 
+impl Restart {
+    /// Its mark, at an offset in another source.
+    pub(super) fn mark_at(&self, source: usize) -> Mark {
+        Mark { source, html: None, or_end: self.or_end }
+    }
+}
+
 /// Looks for places behind `behind` in `source`, which ends with a line feed. O(source): one parse.
 pub(super) fn find(source: &str, behind: usize, options: &Options) -> Restarts {
-    let Some(leaf) = leaves::last(source, options) else { return Restarts::default() };
+    let found = leaves::last(source, options);
+    if let Some(top) = found.definition.and_then(|at| definition(source, behind, at, found.leaf.as_ref())) {
+        return Restarts { top: Some(top), inside: None };
+    }
+    let Some(leaf) = found.leaf else { return Restarts::default() };
     let top_line = line_at(source, leaf.top);
     let top = (top_line > behind && is_clear(source, leaf.top_after, top_line)).then(|| Restart {
         prefix: String::new(),
         from: top_line,
         mark: leaf.top,
+        or_end: false,
         loose: Vec::new(),
         within_text: false,
     });
@@ -68,10 +87,33 @@ fn inside(source: &str, behind: usize, leaf: &Leaf) -> Option<Restart> {
         && from > behind
     {
         let prefix = skeleton.text + &source[line..head];
-        return Some(Restart { prefix, from, mark: from, loose: skeleton.loose, within_text: true });
+        return Some(Restart { prefix, from, mark: from, or_end: false, loose: skeleton.loose, within_text: true });
     }
     let (mark, within_text) = (leaf.range.start, false);
-    (line > behind).then_some(Restart { prefix: skeleton.text, from: line, mark, loose: skeleton.loose, within_text })
+    let Skeleton { text: prefix, loose } = skeleton;
+    (line > behind).then_some(Restart { prefix, from: line, mark, or_end: false, loose, within_text })
+}
+
+/// At a definition behind the last leaf, which begins its line, if it stands in no container for sure: its title may
+/// still come, but what stands before it is done with.
+fn definition(source: &str, behind: usize, at: usize, leaf: Option<&Leaf>) -> Option<Restart> {
+    let after = leaf.map_or(0, |leaf| leaf.range.end);
+    let mut line = line_of(source, at);
+    if at <= behind || at < after || line != at || leaf.is_some_and(|leaf| !leaf.containers.is_empty()) {
+        return None;
+    }
+    // A run of lines goes on in the container in which it began.
+    while line > behind.max(after) {
+        let above = line_of(source, line - 1);
+        if above < after || source[above..line].trim_matches(BLANK).is_empty() && !source[above..line].contains('>') {
+            break;
+        }
+        if source[above..].starts_with('>') || source[above..].starts_with([' ', '\t']) {
+            return None;
+        }
+        line = above;
+    }
+    Some(Restart { prefix: String::new(), from: at, mark: at, or_end: true, loose: Vec::new(), within_text: false })
 }
 
 /// What of an open leaf can be left out: the lines between where its head ends and its last complete line.
@@ -86,11 +128,13 @@ fn elision(source: &str, leaf: &Leaf, line: usize) -> Option<(usize, usize)> {
         return None;
     }
     let head = memchr::memchr_iter(b'\n', &source.as_bytes()[line..]).nth(head_lines - 1)? + line + 1;
-    let from = line_of(source, source.len() - 1);
-    // Blank lines at its end may turn out to be none of it.
-    let is_code = matches!(leaf.kind, Kind::Indented | Kind::Html);
-    let is_blank = source[from..].bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\x0c' | b'>'));
-    (head < from && !(is_code && is_blank)).then_some((head, from))
+    let from = match leaf.kind {
+        // Blank lines at its end may turn out to be none of it.
+        Kind::Html => line_of(source, source.trim_end_matches(BLANK).len()),
+        _ => line_of(source, source.len() - 1),
+    };
+    let is_open = leaf.kind != Kind::Indented || !source[from..].trim_end_matches(BLANK).is_empty();
+    (head < from && is_open).then_some((head, from))
 }
 
 /// The start of the line on which something stands whose range starts at `at`.

@@ -231,7 +231,9 @@ impl Spot {
         let mut path = Path::new();
         let mut end = html.len();
         let mut filled = false;
-        while let Some(start) = html[..end].rfind("</").filter(|&at| html[at..end].find('>') == Some(end - at - 1)) {
+        // Text that goes on for long is not looked through.
+        let tag = |end: usize| html[..end].strip_suffix('>')?.rfind('<').filter(|&at| html[at..].starts_with("</"));
+        while let Some(start) = tag(end) {
             let cell = &html[start..end] == "</td>";
             let opened =
                 if cell { html[..start].rfind("<td").filter(|&at| is_one_tag(&html[at..start])) } else { None };

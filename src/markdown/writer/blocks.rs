@@ -303,12 +303,17 @@ impl<'e> Writer<'_, 'e> {
     pub(super) fn html_block_line(&mut self, line: &str) {
         let content = line.trim_end_matches('\n');
         if !content.is_empty() {
-            for _ in 0..std::mem::take(&mut self.html_block_feeds) {
-                self.html.line_feed();
-            }
+            self.html_block_feeds();
             self.html.text(content);
         }
         self.html_block_feeds += line.len() - content.len();
+    }
+
+    /// Writes the line feeds of an HTML block before what follows them in it.
+    pub(super) fn html_block_feeds(&mut self) {
+        for _ in 0..std::mem::take(&mut self.html_block_feeds) {
+            self.html.line_feed();
+        }
     }
 
     pub(super) fn checkbox(&mut self, checked: bool) {

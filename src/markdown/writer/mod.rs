@@ -77,12 +77,8 @@ pub(super) struct Mark {
     pub source: usize,
     /// `None`: nothing starts so late, or it goes on with text that began before.
     pub html: Option<usize>,
-}
-
-impl Mark {
-    pub(super) fn new(source: usize) -> Self {
-        Self { source, html: None }
-    }
+    /// If nothing starts so late, the end is meant.
+    pub or_end: bool,
 }
 
 /// Appends the HTML of `source` to `out`. The source is normalised, and no bound trips in it.
@@ -204,20 +200,43 @@ impl<'o, 'e> Writer<'o, 'e> {
         }
     }
 
-    /// Writes the events, and notes where those begin that start at a mark.
+    /// Writes the events, and notes where those begin that start at a mark. Text that goes past one is written in two.
     fn run_past(&mut self, events: impl Iterator<Item = (Event<'e>, Range<usize>)>, marks: &mut [Mark]) {
-        let mut next = 0;
-        for (mut event, range) in events {
-            while let Some(mark) = marks.get_mut(next).filter(|mark| mark.source <= range.start) {
+        let mut marks = marks.iter_mut().peekable();
+        for (mut event, mut range) in events {
+            while let Some(mark) = marks.peek_mut() {
+                if mark.source > range.start {
+                    let Some(rest) = self.split(&event, &range, mark.source) else { break };
+                    event = rest;
+                    range.start = mark.source;
+                }
+                if matches!(&event, Event::Html(line) if !line.trim_end_matches('\n').is_empty()) {
+                    self.html_block_feeds();
+                }
                 let in_run = self.gathering && matches!(event, Event::Text(_));
                 if self.gathering && !in_run && self.image.is_none() {
                     self.flush_run();
                 }
                 mark.html = (!in_run && self.image.is_none()).then(|| self.html.len());
-                next += 1;
+                marks.next();
             }
             self.event(&mut event, &range);
         }
+        for mark in marks.filter(|mark| mark.or_end) {
+            mark.html = Some(self.html.len());
+        }
+    }
+
+    /// Writes text as far as it stands before `at`, and returns the rest of it.
+    fn split(&mut self, event: &Event<'e>, range: &Range<usize>, at: usize) -> Option<Event<'e>> {
+        let Event::Text(CowStr::Borrowed(text)) = event else { return None };
+        let gathered = self.image.is_some() || (self.options.autolinks && !self.in_code);
+        if gathered || at >= range.end || text.len() != range.len() {
+            return None;
+        }
+        let (before, rest) = text.split_at_checked(at - range.start)?;
+        self.event(&mut Event::Text(CowStr::Borrowed(before)), &(range.start..at));
+        Some(Event::Text(CowStr::Borrowed(rest)))
     }
 
     #[inline(always)]

@@ -65,11 +65,12 @@ const PREFIXES: &[&str] = &[
 
 fn source() -> impl Strategy<Value = String> {
     let end = prop::sample::select(&["\n", "\n", "\n", "\n\n", "\n>\n"][..]);
-    let line = (prop::sample::select(PREFIXES), prop::sample::select(LINES), end);
+    let times = prop::sample::select(&[1, 1, 1, 1, 4][..]);
+    let line = (prop::sample::select(PREFIXES), prop::sample::select(LINES), end, times);
     (prop::collection::vec(line, 0..40), any::<bool>()).prop_map(|(lines, nested)| {
-        let spell = |(prefix, line, end): (&str, &str, &str)| match nested {
-            true => format!("{prefix}{line}{end}"),
-            false => format!("{line}{}", end.replace('>', "")),
+        let spell = |(prefix, line, end, times): (&str, &str, &str, usize)| match nested {
+            true => format!("{prefix}{line}{end}").repeat(times),
+            false => format!("{line}{}", end.replace('>', "")).repeat(times),
         };
         lines.into_iter().map(spell).collect()
     })
@@ -171,5 +172,50 @@ fn what_parts_cannot_tell_is_told_by_the_whole() {
     let long = format!("{paragraphs}[a]: /{}\n\n{paragraphs}", "x".repeat(2_100));
     for source in [deep, dear, long] {
         assert_eq!(check(&source, &[97, 3], &options(Tail::Complete)).unwrap(), 0, "rendered as a whole");
+    }
+}
+
+/// The most bytes of text that a frame had before it; `N` in the unit is its number.
+fn widest(head: &str, unit: &str, tail: Tail) -> usize {
+    let units = (0..12_000 / unit.len()).map(|at| unit.replace('N', &at.to_string()));
+    let source = units.fold(head.to_owned(), |source, unit| source + &unit);
+    let mut growing = Growing::new(options(tail), Policy::default().into());
+    let mut widest = 0;
+    for piece in source.as_bytes().chunks(3) {
+        growing.push(std::str::from_utf8(piece).unwrap());
+        widest = widest.max(growing.cost());
+        growing.frame(&mut Vec::new());
+    }
+    widest
+}
+
+#[test]
+fn windows_stay_narrow() {
+    let shapes = [
+        ("", "# heading\n\nA *paragraph*, and\nanother line.\n\n- item\n\n```\ncode\n```\n\n", 120),
+        ("", "- an item with **bold**\n", 120),
+        ("", "2. an item\n\n", 120),
+        ("- top\n", "  - deep\n    - *deeper*\n      - deepest\n", 160),
+        ("- top\n\n", "  1. deep\n\n     - *deeper*\n\n", 160),
+        ("1.\ttop\n", "\t- deep\n\t\t> quote\n\n", 160),
+        ("", "> a quote\n>\n", 120),
+        ("", "> - an *item*\n>   > quote\n", 160),
+        ("- x\n\n", "  a paragraph\n\n", 120),
+        ("| a | b |\n|---|---|\n", "| one | **two** |\n", 120),
+        ("- x\n\n  | a | b |\n  |---|---|\n", "  | one | **two** |\n", 120),
+        ("", "    code * here\n", 120),
+        ("> - x\n>\n", ">       code * here\n", 120),
+        ("<div>\n", "text & more\n", 120),
+        ("<!--\n", "text & more\n\n", 120),
+        ("[a]: /u\n", "[#N]: /v\n", 120),
+        ("```\n", "a `line` of * code\n", 9_000),
+        ("- x\n  ~~~\n", "  a `line` of * code\n", 9_000),
+        ("> ```\n", "> a `line` of * code\n", 9_000),
+    ];
+    for (head, unit, most) in shapes {
+        for tail in [Tail::Complete, Tail::Escape] {
+            let widest = widest(head, unit, tail);
+            assert!(widest <= most, "{widest} bytes of {head:?} {unit:?} with {tail:?}");
+        }
     }
 }
