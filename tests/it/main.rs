@@ -18,6 +18,7 @@ mod cli;
 mod client;
 /// The examples of CommonMark and GFM.
 mod commonmark;
+mod compact;
 /// Everything that a WebSocket's client may and may not say.
 mod conformance;
 /// Sources for tests that compare.

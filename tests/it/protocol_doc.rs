@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use rillmark::protocol::{Batch, BatchError, CLOSES, Sizes};
+use rillmark::protocol::{
+    Batch, BatchError, CLOSES, Change, ChannelName, CompactOp, Declared, EncodedTick, Frame, Sizes, StreamName, Wire,
+};
 use serde_json::Value;
 
 use super::page::{Page, SseReader};
@@ -102,6 +104,55 @@ fn the_example_of_sse_reaches_a_page() {
     page.assert_shows("response", "<p>Hi</p>");
     page.assert_shows("log", "ok");
     assert_eq!((page.id(), reader.retry, reader.comments), (Some("1f3a-44"), Some(500), 1));
+}
+
+#[test]
+fn the_example_of_the_compact_wire_reaches_a_page() {
+    let document = document();
+    let mut page = Page::load("<i dj-stream=status dj-stream-mode=append>.</i><div dj-stream=response></div>");
+    for line in blocks(&document, "jsonl")[0].lines() {
+        page.message(line);
+    }
+    page.assert_shows("response", "<p>So they said <em>hello</em></p>");
+    page.assert_shows("status", "…");
+    assert_eq!((page.id(), page.skipped().len()), (Some("1f3a-46"), 0));
+}
+
+#[test]
+fn the_tables_of_the_compact_wire_name_what_the_service_writes() {
+    let document = document();
+    let ops: Vec<String> =
+        rows(&document, "| code | op |").iter().map(|row| format!("{} {}", row[0], row[1])).collect();
+    let path = || "0.-1".to_owned();
+    let changes = [
+        Change::AppendText { path: path(), text: "t".into() },
+        Change::AppendHtml { path: path(), html: "h".into() },
+        Change::Trim { path: path(), units: 7 },
+        Change::DeleteLast { path: path() },
+        Change::Replace { path: path(), html: "h".into() },
+        Change::Splice { path: path(), back: 8, remove: 9, html: "h".into() },
+    ];
+    let frame = Frame {
+        compact: Some(changes.into_iter().map(CompactOp::Change).collect()),
+        ..Frame::new(StreamName::parse("s").unwrap(), Vec::new())
+    };
+    let channel = ChannelName::parse("c").unwrap();
+    let wire = (Wire::Compact, &Declared::default());
+    let tick = EncodedTick::alone(channel, (None, "1-1".parse().unwrap()), &[frame], None, wire);
+    let message: Value = serde_json::from_slice(&tick.frames(Wire::Compact, false).get(0).unwrap()).unwrap();
+    let words =
+        [("\"0.-1\"", "path"), ("\"t\"", "text"), ("\"h\"", "html"), ("7", "units"), ("8", "back"), ("9", "remove")];
+    let written: Vec<String> = message[2]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|op| {
+            let spelled =
+                words.iter().fold(op.to_string(), |op, (value, word)| op.replace(value, word)).replace(',', ", ");
+            format!("{} `{spelled}`", op[0])
+        })
+        .collect();
+    assert_eq!(ops, written);
 }
 
 #[test]

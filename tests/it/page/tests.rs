@@ -157,9 +157,19 @@ fn events_are_read_whatever_the_network_cut() {
 /// The cases that djust's own client passes in `tests/djust`, here for the twin.
 #[test]
 fn ops_do_what_they_do_in_the_browser() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/pages.json");
+    play("pages.json");
+}
+
+#[test]
+fn the_compact_wire_does_what_the_vectors_say() {
+    play("compact.json");
+}
+
+/// Plays the cases of a file of vectors.
+fn play(file: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
     let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    assert!(cases.len() > 20);
+    assert!(cases.len() >= 20);
     for case in &cases {
         let name = case["name"].as_str().unwrap();
         let mut page = Page::load(case["page"].as_str().unwrap());
