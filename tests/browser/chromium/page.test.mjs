@@ -145,6 +145,21 @@ test('a reader at the end is kept there, one who scrolled up is left alone', asy
   assert.equal(await page.evaluate((outer) => document.querySelector(outer).scrollTop, outer), 10);
 });
 
+/** Selects a text in an element, where it stands last, and says what is selected. */
+const select = (page, selector, text) =>
+  page.evaluate(
+    ([selector, text]) => {
+      const walker = document.createTreeWalker(document.querySelector(selector), NodeFilter.SHOW_TEXT);
+      while (walker.nextNode()) {
+        const at = walker.currentNode.data.indexOf(text);
+        if (at < 0) continue;
+        getSelection().setBaseAndExtent(walker.currentNode, at, walker.currentNode, at + text.length);
+      }
+      return String(getSelection());
+    },
+    [selector, text],
+  );
+
 test('a selection outlives 500 tokens', async () => {
   const page = await open('<div dj-stream="a"></div><p dj-stream="b"></p>');
   const body = service.reply(page.channel, 'a');
@@ -152,20 +167,7 @@ test('a selection outlives 500 tokens', async () => {
   await service.publish(page.channel, 'b', text('And these in text. '));
   await shows(page, '[dj-stream=b]', 'And these');
   await shows(page, '[dj-stream=a]', 'Then');
-  const select = (selector, text) =>
-    page.evaluate(
-      ([selector, text]) => {
-        const walker = document.createTreeWalker(document.querySelector(selector), NodeFilter.SHOW_TEXT);
-        while (walker.nextNode()) {
-          const at = walker.currentNode.data.indexOf(text);
-          if (at < 0) continue;
-          getSelection().setBaseAndExtent(walker.currentNode, at, walker.currentNode, at + text.length);
-        }
-        return String(getSelection());
-      },
-      [selector, text],
-    );
-  assert.equal(await select('[dj-stream=a]', 'these words'), 'these words');
+  assert.equal(await select(page, '[dj-stream=a]', 'these words'), 'these words');
   for (let at = 0; at < 250; at += 1) {
     body.write(`token${at} ${at % 25 === 24 ? '\n\n' : ''}`);
     if (at % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -173,12 +175,34 @@ test('a selection outlives 500 tokens', async () => {
   await shows(page, '[dj-stream=a]', 'token249');
   assert.equal(await page.evaluate(() => String(getSelection())), 'these words');
   body.end();
-  await select('[dj-stream=b]', 'these in');
+  await select(page, '[dj-stream=b]', 'these in');
   for (let at = 0; at < 250; at += 25) {
     await service.publish(page.channel, 'b', ...Array.from({ length: 25 }, (_, n) => text(` t${at + n}`)));
   }
   await shows(page, '[dj-stream=b]', 't249');
   assert.equal(await page.evaluate(() => String(getSelection())), 'these in');
+});
+
+test('a selection in a list item outlives 500 tokens of the same list', async () => {
+  const page = await open('<div dj-stream="a"></div>');
+  const body = service.reply(page.channel, 'a');
+  body.write('1. first\n2. select **these words** here\n   - and\n3. ');
+  await shows(page, '[dj-stream=a]', 'and');
+  assert.equal(await select(page, '[dj-stream=a]', 'these words'), 'these words');
+  await page.evaluate(() => (window.items = [...document.querySelectorAll('ol > li')].slice(0, 2)));
+  let next = 4;
+  for (let at = 0; at < 500; at += 1) {
+    const mark = at % 7 === 0 ? '**' : '';
+    body.write(`${mark}token${at}${mark} ${at % 12 === 5 ? '\n   - ' : at % 12 === 11 ? `\n${next++}. ` : ''}`);
+    if (at % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await shows(page, '[dj-stream=a]', 'token499');
+  assert.equal(await page.evaluate(() => String(getSelection())), 'these words');
+  const stand = () => window.items.every((item, at) => document.querySelectorAll('ol > li')[at] === item);
+  assert.ok(await page.evaluate(stand), 'the items are the same nodes');
+  body.end();
+  await shows(page, '[dj-stream=a]', 'token499');
+  assert.equal(await page.evaluate(() => String(getSelection())), 'these words');
 });
 
 test('it works under a strict policy and Trusted Types', async () => {
