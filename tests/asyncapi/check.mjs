@@ -34,8 +34,8 @@ const schemas = document.json().components.schemas;
 const ajv = new Ajv({ strict: false, allErrors: false });
 ajv.addSchema({ $id: 'wire', components: { schemas } });
 const schema = (name) => ajv.compile({ $ref: `wire#/components/schemas/${name}` });
-const [frame, control, message, op, published, name, id] = [
-  'Frame', 'Control', 'ClientMessage', 'Op', 'PublishedOp', 'Name', 'Id',
+const [frame, compact, declared, control, message, op, published, name, id] = [
+  'Frame', 'CompactFrame', 'Declared', 'Control', 'ClientMessage', 'Op', 'PublishedOp', 'Name', 'Id',
 ].map(schema);
 
 let checked = 0;
@@ -60,6 +60,12 @@ for (const { name: about, messages } of vectors('ticks.json')) {
 }
 for (const { name: about, frames } of vectors('merges.json')) {
   frames.forEach((value) => expect(about, frame, value, true));
+}
+for (const { name: about, frames } of vectors('compact.json')) {
+  for (const value of frames) {
+    expect(about, Array.isArray(value) ? compact : control, value, true);
+    if (value[3]) expect(about, declared, value[3], true);
+  }
 }
 for (const { name: about, control: value } of vectors('controls.json')) expect(about, control, value, true);
 for (const { name: about, message: value, reads } of vectors('messages.json')) {
