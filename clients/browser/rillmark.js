@@ -34,8 +34,9 @@ export const ops = {
     return ['start'];
   },
 
-  text(el, { text = '', mode }, page) {
-    mode = mode || el.getAttribute('dj-stream-mode') || 'append';
+  text(el, op, page) {
+    const { text = '' } = op;
+    const mode = op.mode || el.getAttribute('dj-stream-mode') || 'append';
     page.clearError(el); // First: an error's message never becomes content.
     putText(el, text, mode);
     setActive(el, true);
@@ -74,7 +75,11 @@ export const ops = {
   },
 };
 
-/** HTML after, before or instead of the children. Scripts in it do not run. */
+/**
+ * HTML after, before or instead of the children. Scripts in it do not run.
+ *
+ * @returns {[string, object]}
+ */
 function putHtml(el, { op, html = '' }, page) {
   if (op === 'replace') {
     el.innerHTML = trusted(html);
@@ -910,15 +915,16 @@ const tokenOf = async (token, channels) => (typeof token === 'function' ? token(
 
 /** A subscription as a script holds it. Tells `state`, `tick` and `received`. */
 class Handle extends EventTarget {
+  #watched;
   #page;
-  #connection;
   #settings;
   #root;
 
-  constructor(page, connection, settings, root) {
+  constructor(watched, settings, root) {
     super();
+    const { page } = watched;
+    this.#watched = watched;
     this.#page = page;
-    this.#connection = connection;
     this.#settings = settings;
     this.#root = root;
     page.handles.add(this);
@@ -952,7 +958,7 @@ class Handle extends EventTarget {
   /** Asks for everything anew: for a page that has changed what a stream's element holds. */
   refresh() {
     this.#page.id = '!'; // No id: the service answers with a snapshot.
-    this.#connection.renew();
+    this.#watched.connection.renew();
   }
 
   /** Lets the channel go. What is shown stays. */
@@ -960,7 +966,7 @@ class Handle extends EventTarget {
     if (!this.#page.handles.delete(this)) return;
     this.#page.scopes.delete(this.#root);
     if (this.#page.handles.size > 0) return;
-    this.#connection.remove(this.#page);
+    this.#watched.connection.remove(this.#page);
     this.#page.close();
     watched.delete(keyOf(this.#settings.url, this.channel));
   }
@@ -984,17 +990,20 @@ export function connect({ channel, url, token, transport, id, from, root, creden
   const key = keyOf(url, channel);
   let at = watched.get(key);
   if (!at) {
-    const page = new Page(channel);
-    page.id = id;
-    at = { page, connection: connectionFor(settings) };
+    at = { page: new Page(channel), connection: undefined };
+    at.page.id = id;
     watched.set(key, at);
   }
-  const { page, connection } = at;
-  const handle = new Handle(page, connection, settings, root);
+  const { page } = at;
+  const handle = new Handle(at, settings, root);
   // Who has declared the channel is told to the page first: that says which elements are its own.
   const filled = page.handles.size === 1 && id !== undefined;
   queueMicrotask(() => page.handles.size > 0 && page.remember(filled));
-  if (!connection.pages.has(channel)) connection.add(page);
+  // What was refused or has ended is tried anew, with what is said now.
+  if (!at.connection?.pages.has(channel)) {
+    at.connection = connectionFor(settings);
+    at.connection.add(page);
+  }
   return handle;
 }
 
@@ -1050,7 +1059,8 @@ function heed() {
       entry.page = [...pages].find((page) => page.handles.has(entry.handle));
       entry.page.declaredBy.add(el);
       // A second place for what has been sent already: everything is sent anew.
-      if (entry.page.id !== undefined && el.querySelector('[dj-stream]')) entry.handle.refresh();
+      const late = entry.page.handles.size > 1 && entry.page.id !== undefined;
+      if (late && el.querySelector('[dj-stream]')) entry.handle.refresh();
     } catch (error) {
       el.setAttribute('data-rillmark-state', 'closed');
       reportError(error);

@@ -104,6 +104,13 @@ test('after another epoch streams that are not named stay, and say so where they
   assert.equal(page.id, '3-0');
 });
 
+test('after another epoch a stream gives back what it changed in the elements of others', async () => {
+  const page = load('<div dj-stream="a"></div><p dj-stream="b"></p>');
+  await apply(page, frame('a', [{ op: 'append', html: '<i id="x">1</i>' }]), frame('b', [{ op: 'text', target: '#x', text: '!' }]));
+  await apply(page, frame('b', [{ op: 'text', target: '#x', text: '?' }], { reset: true, reason: 'epoch', state: 'active', id: '2-1' }));
+  assertBody('<div dj-stream="a"><i id="x" data-stream-active="true">1?</i></div><p dj-stream="b"></p>');
+});
+
 test('what no id has committed is dropped with its connection', async () => {
   const page = load('<p dj-stream="a"></p>');
   const { id, ...first } = frame('a', [{ op: 'text', text: 'half' }]);

@@ -48,7 +48,10 @@ test('a page that was rendered at an id goes on from there', async () => {
     const state = answer.ok ? await answer.json() : {};
     return state.html?.includes('And') && state;
   });
-  const page = await open(`<div dj-stream="a">${state.html}</div>`, { channel, more: `data-rillmark-id="${state.id}"` });
+  const settings = `data-rillmark-url="${plain.url}" data-rillmark-channel="${channel}" data-rillmark-id="${state.id}"`;
+  const section = `<section ${settings}><div dj-stream="a">${state.html}</div></section>`;
+  const page = await tab(context, site.page('/filled', `<script type="module" src="${plain.url}/client.js"></script>${section}`));
+  await stands(page, 'open');
   body.end('more.');
   await shows(page, '[dj-stream=a]', 'And more.');
   assert.equal(await content(page, 'a'), await plain.html(channel, 'a'));
@@ -133,6 +136,13 @@ test('tokens come from where the page says, and anew when their time is over', a
   const [none, wrong] = [await open('', { service, state: 'closed' }), await open('', { service, more: `data-rillmark-token="${other}"`, state: 'closed' })];
   assert.equal(await none.getAttribute('script', 'data-rillmark-state'), 'closed');
   assert.deepEqual(await wrong.evaluate(() => window.states), ['connecting', 'closed']);
+  // A script that has a better one tries anew.
+  const better = sign('--subscribe', wrong.channel);
+  await wrong.evaluate(
+    async ([url, channel, token]) => (await import(`${url}/client.js`)).connect({ url, channel, token }),
+    [service.url, wrong.channel, better],
+  );
+  await stands(wrong, 'open');
 });
 
 test('a script can connect, stop a reply, and let go', async () => {

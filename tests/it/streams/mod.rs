@@ -18,6 +18,7 @@ mod server;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -25,6 +26,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 use crate::corpus;
 use faults::Fault;
 use history::{Draw, Publisher};
+use serde_json::json;
 use server::Server;
 
 /// One moment of a case: what is published, whether a tick follows, who comes or goes and where the connection breaks.
@@ -121,6 +123,17 @@ fn every_way_to_an_id_makes_the_same_page() {
     for way in ["live", "kept", "folded", "fresh", "now", "reset", "from every id"] {
         assert!(ways.get(way).is_some_and(|times| *times > 100), "too few came by {way}: {ways:?}");
     }
+}
+
+/// Writes histories into a file, for `tests/browser/chromium/histories.test.mjs`.
+#[test]
+fn histories_for_the_browser_client_are_written() {
+    let mut histories = Vec::new();
+    search(1_000, None, |server| histories.push(server.history())).unwrap();
+    assert!(histories.len() >= 1_000);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("histories.json");
+    let all = json!({ "page": history::BODY, "histories": histories });
+    std::fs::write(path, serde_json::to_vec(&all).unwrap()).unwrap();
 }
 
 #[test]

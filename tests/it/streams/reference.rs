@@ -26,6 +26,8 @@ pub(super) struct Reference {
     /// Whether the last run of a stream failed: `done` changes nothing then.
     failed: BTreeMap<StreamName, bool>,
     bodies: Vec<Vec<Node>>,
+    /// The frame of each entry.
+    messages: Vec<String>,
     /// How many events the page had been told after each entry.
     told: Vec<usize>,
     /// The page itself, after some of the entries: a copy costs more than all else.
@@ -43,6 +45,7 @@ impl Reference {
             runs: BTreeMap::new(),
             failed: BTreeMap::new(),
             bodies: vec![fresh.body()],
+            messages: Vec::new(),
             told: vec![0],
             pages: BTreeMap::from([(0, fresh.clone())]),
         }
@@ -56,6 +59,11 @@ impl Reference {
     /// What the page showed after so many entries.
     pub(super) fn body_at(&self, offset: u64) -> &[Node] {
         &self.bodies[usize::try_from(offset).unwrap()]
+    }
+
+    /// The frames that it took, one for each entry.
+    pub(super) fn messages(&self) -> &[String] {
+        &self.messages
     }
 
     /// What the page was told between two offsets.
@@ -74,7 +82,9 @@ impl Reference {
         let id = self.epoch.at(offset);
         let mut json = Vec::new();
         Frame::new(entry.stream.clone(), ops).write(&mut json, None, Some(id), None);
-        self.page.message(std::str::from_utf8(&json).unwrap());
+        let message = String::from_utf8(json).unwrap();
+        self.page.message(&message);
+        self.messages.push(message);
         self.bodies.push(self.page.body());
         self.told.push(self.page.events().len());
         if offset.is_multiple_of(PAGES_KEPT) {

@@ -16,6 +16,7 @@ use rillmark::oplog::{Expect, Fold, Keep, LogOptions, MemoryLog, OpLog as _, Rea
 use rillmark::protocol::{
     By, ChannelName, Control, Declared, EncodedTick, Entry, Epoch, Frame, Position, ResetReason, Wire, Wires,
 };
+use serde_json::{Value, json};
 
 /// A page and its connection.
 pub(super) struct Subscriber {
@@ -26,6 +27,8 @@ pub(super) struct Subscriber {
     told: BTreeMap<String, Vec<PageEvent>>,
     /// After the log began anew a page keeps what no new stream has: then only these streams can be compared.
     scope: Option<Vec<String>>,
+    /// What it heard, for a client in another language: messages, where its connection broke, and where it stood whole.
+    heard: Vec<Value>,
 }
 
 /// A kept tick: where it begins, where it leads, its frames by wire, and what was declared before it.
@@ -44,6 +47,8 @@ pub(super) struct Server {
     ring_max: usize,
     subscribers: Vec<Subscriber>,
     pub(super) reference: Reference,
+    /// What the references of lost logs took.
+    past: Vec<Vec<String>>,
     fresh: Page,
     now: Instant,
     sabotage: Sabotage,
@@ -64,7 +69,7 @@ impl Server {
         let sabotage = Sabotage::new(fault);
         let subscriber = |at| {
             let (page, wire, told) = (fresh.clone(), sabotage.wire(at), BTreeMap::new());
-            Subscriber { page, wire, connected: false, told, scope: None }
+            Subscriber { page, wire, connected: false, told, scope: None, heard: Vec::new() }
         };
         Self {
             channel: ChannelName::parse("c").unwrap(),
@@ -77,6 +82,7 @@ impl Server {
             ring_max,
             subscribers: (0..).take(subscribers).map(subscriber).collect(),
             reference: Reference::new(&fresh, epoch),
+            past: Vec::new(),
             fresh,
             now: Instant::now(),
             sabotage,
@@ -124,11 +130,9 @@ impl Server {
         self.view = view(&self.policy);
         self.declared = Declared::default();
         self.ring.clear();
+        self.past.push(self.reference.messages().to_vec());
         self.reference = Reference::new(&self.fresh, self.epoch);
-        for subscriber in &mut self.subscribers {
-            subscriber.connected = false;
-            subscriber.page.cut();
-        }
+        self.subscribers.iter_mut().for_each(Subscriber::cut);
     }
 
     /// What one page is sent: a difference or a snapshot.
@@ -150,7 +154,7 @@ impl Server {
         let subscriber = &mut self.subscribers[number];
         if subscriber.wire == Wire::Compact {
             let (channel, declared) = (self.channel.clone(), Some(declared.clone()));
-            subscriber.page.message(&text(&Control::Subscribed { channel, id, by: By::Replay, declared }.json()));
+            subscriber.hear(&text(&Control::Subscribed { channel, id, by: By::Replay, declared }.json()));
         }
     }
 
@@ -167,13 +171,12 @@ impl Server {
         let subscriber = &mut self.subscribers[number];
         let told = subscriber.page.events().len();
         for frame in frames.iter().take(most) {
-            subscriber.page.message(frame);
+            subscriber.hear(frame);
         }
         if most < frames.len() {
             let told: Vec<_> = subscriber.page.events()[told..].to_vec();
             assert!(told.is_empty(), "nothing of a cut tick may show: {told:?}");
-            subscriber.page.cut();
-            subscriber.connected = false;
+            subscriber.cut();
             return false;
         }
         *self.ways.entry(way).or_default() += 1;
@@ -192,6 +195,9 @@ impl Server {
             subscriber.expect(&new);
         }
         subscriber.compare(&self.reference, way, to);
+        if subscriber.scope.is_none() {
+            subscriber.heard.push(json!({ "at": [self.past.len(), to] }));
+        }
         true
     }
 
@@ -199,9 +205,7 @@ impl Server {
     pub(super) fn toggle(&mut self, number: usize, most: usize) {
         let subscriber = &mut self.subscribers[number];
         if subscriber.connected {
-            subscriber.connected = false;
-            subscriber.page.cut();
-            return;
+            return subscriber.cut();
         }
         subscriber.connected = true;
         let Some(id) = subscriber.page.id().map(|id| id.parse::<Position>().unwrap()) else {
@@ -249,7 +253,7 @@ impl Server {
     /// Only what is being written is sent.
     fn join_now(&mut self, number: usize, frames: &[String]) {
         let subscriber = &mut self.subscribers[number];
-        frames.iter().for_each(|frame| subscriber.page.message(frame));
+        frames.iter().for_each(|frame| subscriber.hear(frame));
         *self.ways.entry("now").or_default() += 1;
         subscriber.compare(&self.reference, "now", self.view.offset());
     }
@@ -335,7 +339,30 @@ fn text(json: &[u8]) -> String {
     String::from_utf8(json.to_vec()).unwrap()
 }
 
+impl Server {
+    /// The case as a client in another language can take it: what the page took that took every op alone, by the life of
+    /// the log, and what each subscriber heard.
+    pub(super) fn history(&self) -> Value {
+        let heard =
+            self.subscribers.iter().map(|heard| json!({ "wire": heard.wire.as_str(), "messages": heard.heard }));
+        let heard: Vec<_> = heard.collect();
+        let alone: Vec<_> = self.past.iter().map(Vec::as_slice).chain([self.reference.messages()]).collect();
+        json!({ "alone": alone, "heard": heard })
+    }
+}
+
 impl Subscriber {
+    fn hear(&mut self, message: &str) {
+        self.page.message(message);
+        self.heard.push(message.into());
+    }
+
+    fn cut(&mut self) {
+        self.connected = false;
+        self.page.cut();
+        self.heard.push(json!("cut"));
+    }
+
     fn expect(&mut self, events: &[PageEvent]) {
         for stream in APART {
             self.told.entry(stream.to_owned()).or_default().extend(of(events, stream).cloned());
