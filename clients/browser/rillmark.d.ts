@@ -30,6 +30,8 @@ export interface Frame {
   reason?: 'epoch';
   /** In a snapshot. */
   state?: RunState;
+  /** Characters that it had on the wire. */
+  size?: number;
 }
 
 /** The control that takes the place of a snapshot where there is nothing to show. */
@@ -38,6 +40,16 @@ export interface Reset {
   channel: string;
   id: string;
   reason: 'gap' | 'epoch';
+}
+
+/** The control that begins a subscription; on the compact wire it says what frames leave out. */
+export interface Subscribed {
+  type: 'subscribed';
+  channel: string;
+  id: string;
+  by: 'replay' | 'snapshot';
+  streams?: string[];
+  cursor?: [number, number, string] | null;
 }
 
 /** What an op does to the element that its target found. Returns the event to tell: `['shout', { volume }]`. */
@@ -55,8 +67,8 @@ export class Page {
   readonly state: ConnectionState;
   /** Remembers how streams' elements are, for a reset. `filled`: they hold already what the page's id promises. */
   remember(filled: boolean): void;
-  /** Takes a frame or a reset. What an id commits is shown with the next animation frame. */
-  receive(message: Frame | Reset, id?: string): void;
+  /** Takes a frame, of either wire, or the controls `subscribed` and `reset`. An id shows all since the last one. */
+  receive(message: Frame | Reset | Subscribed | unknown[], id?: string, size?: number): void;
   /** The connection broke: frames that no id has committed are dropped. */
   cut(): void;
   close(): void;
@@ -114,6 +126,8 @@ export interface Settings {
   transport?: 'sse' | 'websocket' | 'ws';
   /** The id of what the page holds already. */
   id?: string;
+  /** The form of frames. Default: `compact`. */
+  wire?: 'compact' | 'djust';
   /** `now`: without history. */
   from?: 'now' | 'beginning';
   /** The part of the page that the channel keeps to. */
@@ -167,7 +181,7 @@ declare global {
     'stream:before': CustomEvent<StreamDetail & { op: Op; channel: string }>;
     'stream:start': CustomEvent<StreamDetail>;
     'stream:text': CustomEvent<StreamDetail & { text: string; mode: string }>;
-    'stream:update': CustomEvent<StreamDetail & { op: 'append' | 'prepend' | 'replace' }>;
+    'stream:update': CustomEvent<StreamDetail & { op: 'append' | 'prepend' | 'replace' | 'change' }>;
     'stream:remove': CustomEvent<StreamDetail>;
     'stream:prune': CustomEvent<StreamDetail & { edge: 'top' | 'bottom'; limit: number }>;
     'stream:error': CustomEvent<StreamDetail & { error: string }>;

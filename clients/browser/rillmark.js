@@ -73,7 +73,55 @@ export const ops = {
   event(el, { name, detail }) {
     return ['event', { name, detail }];
   },
+
+  /** An edit of a document, of the compact wire: `[code, …]`. Told once for each frame. */
+  edit(el, { path, edit: [code, ...content] }, page) {
+    EDITS[code](el, ...content);
+    if (code === 4 && path.length === 0) page.clearError(el);
+  },
 };
+
+/** What each code of the compact wire does to an element. Texts that touch are one text, and an empty one is none. */
+const EDITS = [
+  (el, text) => (el.lastChild?.nodeType === Node.TEXT_NODE ? el.lastChild.appendData(text) : el.append(text)),
+  (el, html) => splice(el, 0, 0, html),
+  (el, units) => {
+    const text = el.lastChild;
+    text.deleteData(text.length - units, units); // It throws where there is not so much.
+    if (text.length === 0) text.remove();
+  },
+  (el) => el.lastChild.remove(),
+  (el, html) => {
+    el.innerHTML = trusted(html);
+    el.normalize();
+  },
+  splice,
+];
+
+/** Of the child nodes, the `remove` that begin `back` before the end give way to HTML. */
+function splice(el, back, remove, html) {
+  const nodes = el.childNodes;
+  const from = nodes.length - back;
+  if (from < 0 || remove > back) throw new RangeError('there are not so many nodes');
+  for (let count = 0; count < remove; count += 1) nodes[from].remove();
+  const parsed = parse(html);
+  parsed.normalize();
+  const [before, after] = [nodes[from - 1], nodes[from]];
+  el.insertBefore(parsed, after ?? null);
+  for (const node of [after?.previousSibling, before]) {
+    const next = node?.nextSibling;
+    if (node?.nodeType !== Node.TEXT_NODE || next?.nodeType !== Node.TEXT_NODE) continue;
+    node.appendData(next.data);
+    next.remove();
+  }
+}
+
+/** HTML as nodes: through a template, so that a row may come without its table. */
+function parse(html) {
+  const template = document.createElement('template');
+  template.innerHTML = trusted(html);
+  return template.content;
+}
 
 /**
  * HTML after, before or instead of the children. Scripts in it do not run.
@@ -81,14 +129,8 @@ export const ops = {
  * @returns {[string, object]}
  */
 function putHtml(el, { op, html = '' }, page) {
-  if (op === 'replace') {
-    el.innerHTML = trusted(html);
-  } else {
-    // Through a template, so that a row may come without its table.
-    const parsed = document.createElement('template');
-    parsed.innerHTML = trusted(html);
-    el[op](parsed.content);
-  }
+  if (op === 'replace') el.innerHTML = trusted(html);
+  else el[op](parse(html));
   page.clearError(el);
   return ['update', { op }];
 }
@@ -161,8 +203,12 @@ export class Page {
   scopes = new Set();
   handles = new Set();
 
-  /** Frames of a tick that its id has not committed. */
+  /** Frames of a tick that its id has not committed, and what the connection has told of the compact wire. */
   #waiting = [];
+  #told = new Told();
+  /** Streams whose element is not as their edits expect, until everything is sent anew; and when that was asked for. */
+  #broken = new Set();
+  #mended = -Infinity;
   /** Streams' elements as the page loaded, and what was touched since as it was before: element → memory. */
   #loaded = new Map();
   #touched = new Map();
@@ -208,17 +254,26 @@ export class Page {
   /** The connection broke: what no id has committed never came. */
   cut() {
     this.#waiting = [];
+    this.#told = new Told();
   }
 
-  /** Takes a frame, or the control `reset`. What an id commits is shown with the next animation frame. */
-  receive(message, id = message.id) {
+  /** Takes a frame, or what controls say of frames. What an id commits is shown with the next animation frame. */
+  receive(message, id = message.id, size = undefined) {
+    if (Array.isArray(message)) {
+      message = this.#told.frame(message);
+      id = message.id;
+    } else if (message.type !== 'stream') {
+      this.#told.declare(message);
+      this.#told.id = message.id;
+    }
+    if (message.type === 'subscribed') return;
     if (message.type === 'reset') {
       this.#waiting = [];
       this.id = id;
       enqueue(this, { frames: [], reset: true, epoch: message.reason === 'epoch', id });
       return;
     }
-    this.#waiting.push(message);
+    this.#waiting.push(size === undefined ? message : { ...message, size });
     if (id === undefined) return;
     const frames = this.#waiting;
     this.#waiting = [];
@@ -237,8 +292,12 @@ export class Page {
     for (const { stream, ops } of frames) {
       for (const op of ops) {
         if (op.op === 'error') errors.set(stream, op.error || 'Stream error');
-        this.#act(stream, op);
+        if (op.op === 'edit') this.#edit(stream, op);
+        else this.#act(stream, op);
       }
+      const el = ops.some(({ op }) => op === 'edit') && !this.#broken.has(stream) && this.#own(stream);
+      this.#stream = stream;
+      if (el) this.tell(el, 'update', { op: 'change' });
     }
     if (this.#restoring) this.#tellRestored(frames, errors);
     this.#restoring = false;
@@ -266,9 +325,33 @@ export class Page {
     if (run || !this.#runs.has(stream)) this.#runs.set(stream, run ?? 'active');
   }
 
+  /** Edits of documents go by paths over nodes that we made. Where one leads nowhere, someone else has been here. */
+  #edit(stream, op) {
+    this.#stream = stream;
+    const root = this.#own(stream);
+    if (!root) return this.#skip(op, stream, 'its element is not on the page');
+    if (op.edit[0] === 4 && op.path.length === 0) this.#broken.delete(stream);
+    if (this.#broken.has(stream)) return;
+    this.note(root);
+    try {
+      ops.edit(walk(root, op.path), op, this);
+    } catch (error) {
+      console.warn(`rillmark: ${this.channel}/${stream}: its element was changed, and is asked for anew`, error);
+      this.#broken.add(stream);
+      this.#mend();
+    }
+  }
+
+  /** Asks for everything, but not more often than every three seconds. */
+  #mend() {
+    const wait = this.#mended + 3000 - performance.now();
+    this.#mended = performance.now() + Math.max(wait, 0);
+    setTimeout(() => [...this.handles][0]?.refresh(), Math.max(wait, 0));
+  }
+
   #skip(op, stream, why) {
     if (!this.#own(stream)) this.#absent.add(stream);
-    const key = `${op.op} ${op.target}`;
+    const key = `${op.op} ${op.target ?? stream}`;
     if (this.#skipped.has(key)) return;
     this.#skipped.add(key);
     console.warn(`rillmark: ${this.channel}/${stream}: an op is skipped, since ${why}`);
@@ -285,7 +368,8 @@ export class Page {
   /** Tells once for each stream that it was built anew, and of ends that the page has not seen. */
   #tellRestored(frames, errors) {
     this.#restoring = false;
-    for (const [stream, state] of new Map(frames.map((frame) => [frame.stream, frame.state]))) {
+    const told = frames.filter(({ state }) => state !== undefined);
+    for (const [stream, state] of new Map(told.map((frame) => [frame.stream, frame.state]))) {
       this.#stream = stream;
       const el = this.#own(stream) ?? this.#host();
       this.tell(el, 'reset', { state });
@@ -414,6 +498,7 @@ export class Page {
    * keep what they show, and say so where they were being written.
    */
   #reset(epoch, named) {
+    this.#broken.clear();
     const ours = (streams) => !epoch || [...streams].some((stream) => named.has(stream));
     for (const [el, memory] of this.#touched) {
       if (!ours(memory.streams)) continue;
@@ -547,10 +632,40 @@ function isAtEnd(el) {
 // ---- Wire -----------------------------------------------------------------------------------------------------------
 
 /**
- * Messages to what they say: a control, or a frame whose ops have their `target` (a selector) or `path` (steps from the
- * stream's element: the index of an element among its siblings, or -1 for the last).
+ * What a connection has told of a channel on the compact wire, whose frames leave out what was said before. It makes of
+ * them frames as djust's wire has them; edits of documents are ops with a `path`, steps from the stream's element: the
+ * index of an element among its siblings, or -1 for the last.
  */
-const wire = { query: [], read: (text) => JSON.parse(text) };
+class Told {
+  id;
+  #streams = [];
+  /** Stream, code and path that a bare string goes on with. */
+  #cursor;
+
+  declare({ streams, cursor }) {
+    if (streams) [this.#streams, this.#cursor] = [[...streams], cursor];
+  }
+
+  frame([head, commit, said, declared]) {
+    const named = head !== null && typeof head === 'object';
+    const number = typeof head === 'string' ? this.#streams.push(head) - 1 : named ? -1 : head;
+    const frame = { type: 'stream', stream: this.#streams[number] ?? null, ...(named && head) };
+    frame.ops = said.map((op) => this.#op(op, number, frame.stream));
+    if (typeof commit === 'string') this.id = commit;
+    else if (commit > 0) this.id = this.id.replace(/\d+$/, (offset) => Number(offset) + commit);
+    if (commit !== 0) frame.id = this.id;
+    if (declared) this.declare(declared);
+    return frame;
+  }
+
+  #op(op, number, stream) {
+    if (typeof op === 'string') op = [...this.#cursor.slice(1), op];
+    if (!Array.isArray(op)) return { target: `[dj-stream='${stream}']`, ...op };
+    const [code, path, ...content] = op;
+    if (code === 0 || code === 1 || code === 4) this.#cursor = [number, code, path];
+    return { op: 'edit', path: path === '' ? [] : path.split('.').map(Number), edit: [code, ...content] };
+  }
+}
 
 /** Server-Sent Events out of text that was cut anywhere; `take` gets each event. */
 export class EventReader {
@@ -774,7 +889,7 @@ class Connection {
     const { url, credentials, from } = this.settings;
     const channels = [...this.pages.values()];
     const only = channels.length === 1 ? channels[0] : null;
-    const query = [...wire.query];
+    const query = [['wire', this.settings.wire]];
     if (!only) for (const { channel } of channels) query.push(['channel', channel]);
     const known = channels.filter(({ id }) => id !== undefined);
     const ids = known.map(({ channel, id }) => (only ? id : `${channel}=${id}`));
@@ -804,7 +919,7 @@ class Connection {
 
   /** A WebSocket. Pings are answered by the browser; the service closes what does not answer. */
   websocket(signal) {
-    const at = new URL(`ws?${new URLSearchParams(wire.query)}`, this.settings.url);
+    const at = new URL(`ws?wire=${this.settings.wire}`, this.settings.url);
     at.protocol = at.protocol.replace('http', 'ws');
     const socket = (this.#socket = new WebSocket(at, ['rillmark.v1']));
     const encoder = new TextEncoder();
@@ -845,17 +960,22 @@ class Connection {
 
   /** Takes a message. `only`: the channel of a connection that watches one; else `ids` has the place in each. */
   #take(text, only, ids) {
-    const message = wire.read(text);
-    const page = this.pages.get(message.channel ?? only?.channel);
+    let message = JSON.parse(text);
+    let channel = message.channel ?? only?.channel;
+    // With several channels the name stands first.
+    if (Array.isArray(message) && !Array.isArray(message[2])) [channel, ...message] = message;
+    const page = this.pages.get(channel);
+    if (Array.isArray(message)) return page?.receive(message, undefined, text.length);
     switch (message.type) {
       case 'stream':
-        return page?.receive(message, message.id ?? positionOf(ids, message.channel));
+        return page?.receive(message, message.id ?? positionOf(ids, message.channel), text.length);
       case 'reset':
         return page?.receive(message);
       case 'subscribed':
         if (this.transport === 'websocket') clearTimeout(this.#deadline);
         else this.#expect(PATIENCE.silence, {});
         this.#stood = true;
+        page?.receive(message);
         return page?.stand('open', { transport: this.transport, by: message.by });
       case 'ended':
       case 'unsubscribed':
@@ -982,11 +1102,14 @@ const keyOf = (url, channel) => `${url} ${channel}`;
  * @param {import('./rillmark.d.ts').Settings} settings
  * @returns {Handle}
  */
-export function connect({ channel, url, token, transport, id, from, root, credentials = 'same-origin' }) {
+export function connect(settingsOfPage) {
+  const { channel, token, id, from, root, credentials = 'same-origin' } = settingsOfPage;
+  let { url, transport, wire } = settingsOfPage;
   url = new URL(url ?? '.', url === undefined ? import.meta.url : document.baseURI).href;
   if (!url.endsWith('/')) url += '/';
   transport = transport === 'websocket' || transport === 'ws' ? 'websocket' : 'sse';
-  const settings = { url, token, transport, from, credentials };
+  wire = wire === 'djust' ? 'djust' : 'compact';
+  const settings = { url, token, transport, from, wire, credentials };
   const key = keyOf(url, channel);
   let at = watched.get(key);
   if (!at) {
@@ -1016,7 +1139,7 @@ function connectionFor(settings) {
 
 // ---- Declarations ---------------------------------------------------------------------------------------------------
 
-const SETTINGS = ['url', 'channel', 'token', 'token-url', 'transport', 'id', 'from'];
+const SETTINGS = ['url', 'channel', 'token', 'token-url', 'transport', 'id', 'from', 'wire'];
 
 /** Elements that declare a channel: what they said, and what came of it. */
 const declared = new Map();
@@ -1049,13 +1172,13 @@ function heed() {
   for (const el of document.querySelectorAll('[data-rillmark-channel]')) {
     if (declared.has(el)) continue;
     const words = said(el);
-    const [url, channel, token, tokenUrl, transport, id, from] = words.map((word) => word || undefined);
+    const [url, channel, token, tokenUrl, transport, id, from, wire] = words.map((word) => word || undefined);
     const entry = { words: String(words), handle: undefined, page: undefined };
     declared.set(el, entry);
     if (!channel) continue;
     try {
       const tokens = tokenUrl ? tokensFrom(tokenUrl) : token;
-      entry.handle = connect({ url, channel, token: tokens, transport, id, from });
+      entry.handle = connect({ url, channel, token: tokens, transport, id, from, wire });
       entry.page = [...pages].find((page) => page.handles.has(entry.handle));
       entry.page.declaredBy.add(el);
       // A second place for what has been sent already: everything is sent anew.

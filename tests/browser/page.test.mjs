@@ -198,4 +198,32 @@ test('assistive technology hears of what is finished', async () => {
   assert.equal(a.hasAttribute('aria-busy'), false);
 });
 
+test('the compact wire says the same in few bytes', async () => {
+  const page = load('<div dj-stream="reply"></div><p dj-stream="status"></p>');
+  page.receive({ type: 'subscribed', channel: 'c', id: '1f-41', by: 'replay', streams: ['status'], cursor: null });
+  const updates = listen('update');
+  await apply(
+    page,
+    ['reply', 1, [{ op: 'start' }, [4, '', '<p>So</p>']]],
+    [1, 2, [[0, '-1', ' they']]],
+    [1, 1, [' said ']],
+    [1, 0, [[1, '-1', '<em>hi</em>'], [2, '-1.-1', 1], [0, '-1.-1', 'ello']]],
+    [0, 1, [{ op: 'text', text: 'on', mode: 'replace' }]],
+  );
+  assert.equal(page.id, '1f-46');
+  assertBody(
+    '<div dj-stream="reply" data-stream-active="true"><p>So they said <em>hello</em></p></div>' +
+      '<p dj-stream="status" data-stream-active="true">on</p>',
+  );
+  assert.deepEqual(updates, Array(4).fill({ op: 'change', stream: 'reply' }));
+  const text = document.querySelector('[dj-stream=reply] p').firstChild;
+  await apply(page, [1, 1, [[5, '0', 1, 1, ' <b>now</b> and then'], [0, '0', '.'], [1, '', 'x<hr>'], [3, '']]]);
+  assertBody(
+    '<div dj-stream="reply" data-stream-active="true"><p>So they said  <b>now</b> and then.</p>x</div>' +
+      '<p dj-stream="status" data-stream-active="true">on</p>',
+  );
+  assert.equal(document.querySelector('[dj-stream=reply] p').firstChild, text, 'texts grow in place');
+  assert.equal(document.querySelector('[dj-stream=reply] p').childNodes.length, 3, 'texts that touch are one');
+});
+
 test('nothing was complained about', () => assert.deepEqual(complaints, []));

@@ -69,7 +69,7 @@ function active(is) {
 
 function onTick({ detail: { frames, id } }) {
   const mine = frames.filter(({ stream }) => stream === 'reply');
-  for (const frame of mine) count.sent += bytesOf(JSON.stringify(frame));
+  for (const frame of mine) count.sent += frame.size;
   count.frames += mine.length;
   if (mine.length > 0) count.full += bytesOf(reply.innerHTML);
   const before = count.tokens;

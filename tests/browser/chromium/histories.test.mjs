@@ -8,7 +8,7 @@ import { Site, browse, tab } from './bench.mjs';
 
 const top = new URL('../../../', import.meta.url);
 /** The forms of frames that the client reads. */
-const WIRES = ['djust'];
+const WIRES = ['djust', 'compact'];
 
 const site = await Site.start();
 const browser = await browse();

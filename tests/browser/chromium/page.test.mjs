@@ -247,6 +247,19 @@ test('a button that a page puts into a live element stays with what is finished'
   assert.equal(shown, await service.html(page.channel, 'a'));
 });
 
+test('what a page has taken out of a live element comes back whole', async () => {
+  const page = await open('<div dj-stream="a"></div>');
+  const body = service.reply(page.channel, 'a');
+  body.write('One.\n\nTwo ');
+  await shows(page, '[dj-stream=a]', 'Two');
+  await page.evaluate(() => document.querySelector('[dj-stream=a]').replaceChildren());
+  body.write('and three');
+  await shows(page, '[dj-stream=a]', 'Two and three');
+  body.end('.\n');
+  await page.waitForFunction(() => window.seen.some(([name]) => name === 'stream:done'));
+  assert.equal(await page.innerHTML('[dj-stream=a]'), await service.html(page.channel, 'a'));
+});
+
 test('a second tab that comes in between ends with the same page', async () => {
   const channel = channelName();
   const body = '<div dj-stream="a">was</div><ul dj-stream="log"></ul>';
@@ -268,7 +281,7 @@ test('a second tab that comes in between ends with the same page', async () => {
   // Whoever comes when all is over sees the same, and is told of the end (a snapshot may be some ticks old, and those
   // follow it).
   const third = await open(body, { channel });
-  await shows(third, 'ul', '3');
+  await Promise.all([done(third), shows(third, 'ul', '3')]);
   assert.deepEqual(await shown(third), await shown(first));
   const seen = await third.evaluate(() => window.seen.filter(([, at]) => at === 'a').map(([name]) => name));
   assert.deepEqual([seen[0], seen.at(-1)], ['stream:reset', 'stream:done']);
