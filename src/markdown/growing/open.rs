@@ -28,7 +28,7 @@ use crate::markdown::{Options, Policy, bounds, references, view};
 
 /// A window of fewer bytes of text is not made narrower: it would cost as much as it saves.
 /// Tests narrow wherever it can be done.
-const NARROW_BYTES_MIN: usize = if cfg!(any(test, feature = "eager")) { 1 } else { 256 };
+const NARROW_BYTES_MIN: usize = if cfg!(any(test, feature = "eager")) { 1 } else { 64 };
 
 /// So much text, and as much as the window has after a look, may be appended before the next look: lest the window grows
 /// for long where each frame only appends, and the frame that ends it is dear.

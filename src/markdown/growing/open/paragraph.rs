@@ -10,7 +10,7 @@ use crate::markdown::writer::Out;
 use crate::markdown::{Options, Policy, render_finished, view};
 
 /// A window of fewer bytes of text is not cut: it would cost as much as it saves. Tests cut wherever it can be done.
-const CUT_BYTES_MIN: usize = if cfg!(test) { 2 } else { 384 };
+const CUT_BYTES_MIN: usize = if cfg!(any(test, feature = "eager")) { 2 } else { 96 };
 
 /// So much of the text may stand between where the window begins and the text of the paragraph.
 const BETWEEN_BYTES_MAX: usize = 512;

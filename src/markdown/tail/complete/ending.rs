@@ -9,6 +9,9 @@ use super::leaf::{Kind, Leaf};
 use super::text::last_line_of;
 use crate::markdown::tail::{End, FenceEnd, TextEnd, last_line};
 
+/// ASCII punctuation that is a text's last character only as text.
+const PLAIN: &str = ",.;:'\"(){}?%+=/@#-^$";
+
 /// Code in an open fence.
 pub(super) fn of_fence(source: &str, leaf: &Leaf) -> End {
     FenceEnd::new(source, leaf.start, last_line(source), leaf.line_start).map_or(End::Unknown, End::Fence)
@@ -47,15 +50,16 @@ pub(super) fn of_text(work: &Work<'_, '_>, scan: &Scan, closed: &Closed) -> End 
         Some(Open::Math(_)) => return End::Unknown,
         None => false,
     };
-    let follows_text =
-        trimmed.ends_with(|c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || ",.;:'\"(){}?%+=/@#-^$".contains(c));
+    let text_ends = trimmed.ends_with(|c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || PLAIN.contains(c));
     let behind_inline = leaf.atoms.iter().any(|atom| work.text.end_in_text(atom.range.end) == trimmed.len());
-    if !code && (!follows_text || behind_inline) {
+    let blank_follows = !code && (!text_ends || behind_inline);
+    // Other blanks at the end are not shown either.
+    if (closed && blank_follows) || trimmed.ends_with(|c: char| c.is_ascii_whitespace()) {
         return End::Unknown;
     }
     let wraps = matches!(leaf.kind, Kind::Paragraph | Kind::Tight) && !closed;
     let spaces = if closed { 0 } else { text.len() - trimmed.len() };
-    End::Text(TextEnd { spaces, closed, code, heading: leaf.kind == Kind::Heading, wraps })
+    End::Text(TextEnd { spaces, closed, code, heading: leaf.kind == Kind::Heading, wraps, blank_follows })
 }
 
 /// Whether the last line cannot become another block any more: it has a letter, which no marker has, and does not begin
