@@ -153,7 +153,8 @@ async fn subscribe(
     }
     tally.connected.fetch_add(1, Ordering::Relaxed);
     drop(permit);
-    count(&buffer[head..filled], tally);
+    let mut marks = Marks::default();
+    marks.count(&buffer[head..filled], tally);
     if reading == Reading::Nothing {
         return std::future::pending().await;
     }
@@ -162,12 +163,25 @@ async fn subscribe(
         if read == 0 {
             return Ok(());
         }
-        count(&buffer[..read], tally);
+        marks.count(&buffer[..read], tally);
     }
 }
 
-fn count(bytes: &[u8], tally: &Tally) {
-    let marks = bytes.iter().filter(|byte| **byte == MARK).count() as u64;
-    tally.marks.fetch_add(marks, Ordering::Relaxed);
-    tally.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+/// What one subscriber has read.
+#[derive(Default)]
+struct Marks {
+    /// Whether the last byte was the first half of a mark.
+    half: bool,
+}
+
+impl Marks {
+    fn count(&mut self, bytes: &[u8], tally: &Tally) {
+        let mut marks = 0;
+        for byte in bytes {
+            marks += u64::from(*byte == MARK && self.half);
+            self.half = *byte == MARK && !self.half;
+        }
+        tally.marks.fetch_add(marks, Ordering::Relaxed);
+        tally.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::http::{Server, post};
 
-/// Stands once in every message, and nowhere else in what either side sends, heads of WebSocket frames included.
+/// Stands twice in a row in every message, and in nothing else that either side sends: a byte alone may be part of a
+/// WebSocket frame's length.
 pub(super) const MARK: u8 = b'^';
 
 /// How a subscriber is connected.
@@ -46,10 +47,10 @@ impl Side {
         if self.ours { "rillmark" } else { "bare broadcaster" }
     }
 
-    /// A request that publishes one message with `bytes` of text and one mark in it to `channel`. Both sides then send
+    /// A request that publishes one message with `bytes` of text and a mark in it to `channel`. Both sides then send
     /// about the same bytes: the bare one is handed the frame that the service would make.
     pub(super) fn publish(&self, channel: &str, bytes: usize, transport: Transport) -> Vec<u8> {
-        let text = "a b^".to_owned() + &"lorem ip ".repeat(bytes / 9);
+        let text = "a b^^".to_owned() + &"lorem ip ".repeat(bytes / 9);
         let op = serde_json::json!({ "op": "append", "html": text });
         if self.ours {
             let batch = serde_json::json!({ "stream": "response", "ops": [op] });
