@@ -16,7 +16,7 @@ use super::frame::frame;
 use super::guard::{admit, screen};
 use super::problem::Problem;
 use super::problem_kinds::Kind;
-use super::{Http, client, demo, docs, health, pages, problem_pages, publish, render, render_stream, sse, ws};
+use super::{Http, client, demo, docs, health, pages, paths, problem_pages, publish, render, render_stream, sse, ws};
 use crate::auth::Auth;
 use crate::limits::Limits;
 
@@ -245,7 +245,7 @@ fn publishing(app: &mut web::ServiceConfig) {
 
 /// The pattern that a request matched, as the label of logs and metrics: one word for all that matched none.
 pub(super) fn pattern_of(request: &HttpRequest) -> String {
-    request.match_pattern().unwrap_or_else(|| "unmatched".to_owned())
+    request.match_pattern().map_or_else(|| "unmatched".to_owned(), paths::pattern_of)
 }
 
 /// A path with one handler for `GET` and `HEAD`.
@@ -285,7 +285,9 @@ fn bare(path: &'static str, allow: &'static str) -> Resource {
         Err::<HttpResponse, _>(problem.header(header::ALLOW, HeaderValue::from_static(allow)))
     };
     let tell = move || async move { HttpResponse::NoContent().insert_header((header::ALLOW, allow)).finish() };
-    web::resource(path).route(web::method(actix_web::http::Method::OPTIONS).to(tell)).default_service(web::to(refuse))
+    web::resource(paths::routed(path))
+        .route(web::method(actix_web::http::Method::OPTIONS).to(tell))
+        .default_service(web::to(refuse))
 }
 
 /// What a resource inside the frame is to actix.

@@ -9,7 +9,9 @@ use std::time::Duration;
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive};
 use actix_server::{GracefulShutdownSignal, ServerBuilder};
-use actix_service::{IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory as _, Service as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
+};
 use actix_web::App;
 use actix_web::dev::AppConfig;
 use socket2::SockRef;
@@ -22,7 +24,7 @@ use super::held::Held;
 use super::open::Opened;
 use super::slots::Slots;
 use super::socket::{Bound, SocketFile};
-use crate::http::{Exchange, Http, Surface};
+use crate::http::{Exchange, Http, Surface, read_path};
 use crate::telemetry::Metrics;
 
 /// What each worker builds its application and its connections from.
@@ -118,6 +120,10 @@ impl Kit {
     > + use<T> {
         let Self { http, surface, alone, .. } = self.clone();
         let app = App::new().configure(move |app| http.configure(app, surface, alone));
+        let app = app.wrap_fn(|mut request, routes| {
+            read_path(&mut request);
+            routes.call(request)
+        });
         let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
         HttpService::build()
             .graceful_shutdown_signal(move || {
