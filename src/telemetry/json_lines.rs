@@ -11,20 +11,41 @@ use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
 use tracing::field::{Field, Visit};
+use tracing::span::Record;
 use tracing::{Event, Subscriber};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The format of an event. Spans' fields are expected as the JSON objects that tracing-subscriber's `JsonFields` makes.
+/// The format of an event among spans whose fields are [`JsonMembers`].
 pub(super) struct JsonLines;
 
-impl<S, N> FormatEvent<S, N> for JsonLines
+/// The format of a span's fields: members of an object, a comma before each.
+pub(super) struct JsonMembers;
+
+impl<'w> FormatFields<'w> for JsonMembers {
+    fn format_fields<R: RecordFields>(&self, mut out: Writer<'w>, fields: R) -> fmt::Result {
+        let mut members = Line { bytes: Vec::with_capacity(64), foreign_target: None };
+        fields.record(&mut members);
+        out.write_str(std::str::from_utf8(&members.bytes).map_err(|_| fmt::Error)?)
+    }
+
+    fn add_fields(&self, known: &'w mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
+        self.format_fields(known.as_writer(), fields)
+    }
+}
+
+impl<S> FormatEvent<S, JsonMembers> for JsonLines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonMembers>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut line = Line { bytes: Vec::with_capacity(512), foreign_target: None };
         line.bytes.extend_from_slice(b"{\"timestamp\":\"");
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -41,12 +62,8 @@ where
             line.bytes.extend_from_slice(b"{\"name\":");
             line.text(span.name());
             let extensions = span.extensions();
-            let fields = extensions.get::<FormattedFields<N>>().map_or("", |fields| fields.fields.as_str());
-            let fields = fields.strip_prefix('{').and_then(|fields| fields.strip_suffix('}'));
-            if let Some(fields) = fields.filter(|fields| !fields.is_empty()) {
-                line.bytes.push(b',');
-                line.bytes.extend_from_slice(fields.as_bytes());
-            }
+            let fields = extensions.get::<FormattedFields<JsonMembers>>();
+            line.bytes.extend_from_slice(fields.map_or(&[], |fields| fields.fields.as_bytes()));
             line.bytes.push(b'}');
         }
         line.bytes.extend_from_slice(b"}\n");
@@ -182,7 +199,6 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use tracing_subscriber::fmt::MakeWriter;
-    use tracing_subscriber::fmt::format::JsonFields;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
@@ -212,7 +228,7 @@ mod tests {
     #[test]
     fn a_line_is_one_object_with_its_fields() {
         let kept = Kept::default();
-        let layer = tracing_subscriber::fmt::layer().event_format(JsonLines).fmt_fields(JsonFields::new());
+        let layer = tracing_subscriber::fmt::layer().fmt_fields(JsonMembers).event_format(JsonLines);
         let subscriber = tracing_subscriber::registry().with(layer.with_writer(kept.clone()));
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(target: "t", text = "a \"b\"\n\u{1}", count = 3_u64, part = 0.5, is = true, left = -1, none = f64::NAN, "hi {}", 1);
@@ -274,7 +290,7 @@ mod tests {
     #[test]
     fn the_innermost_span_brings_its_fields() {
         let kept = Kept::default();
-        let layer = tracing_subscriber::fmt::layer().event_format(JsonLines).fmt_fields(JsonFields::new());
+        let layer = tracing_subscriber::fmt::layer().fmt_fields(JsonMembers).event_format(JsonLines);
         let subscriber = tracing_subscriber::registry().with(layer.with_writer(kept.clone()));
         tracing::subscriber::with_default(subscriber, || {
             let _span = tracing::info_span!("request", request_id = "x}\"{y").entered();

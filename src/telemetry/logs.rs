@@ -8,11 +8,10 @@
 use std::io::IsTerminal as _;
 use std::str::FromStr;
 
-use super::json_lines::JsonLines;
+use super::json_lines::{JsonLines, JsonMembers};
 use super::log_writer::{LogGuard, LogWriter};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt;
-use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -111,7 +110,7 @@ pub fn init_logs(options: &LogOptions) -> Result<LogGuard, LogError> {
     let set = if pretty {
         registry.with(lines.with_ansi(std::io::stdout().is_terminal())).try_init()
     } else {
-        registry.with(lines.event_format(JsonLines).fmt_fields(JsonFields::new())).try_init()
+        registry.with(lines.fmt_fields(JsonMembers).event_format(JsonLines)).try_init()
     };
     set.map_err(|_| LogError::AlreadySet)?;
     Ok(guard)
