@@ -28,6 +28,11 @@ impl<'a> Draft<'a> {
         Self { rules, stream, before: life.markdown_bytes(), life, ops: Vec::new() }
     }
 
+    /// So many ops will be taken, and one may be put before them.
+    pub(super) fn expect(&mut self, ops: usize) {
+        self.ops.reserve_exact(ops + 1);
+    }
+
     pub(super) fn into_plan(self) -> Plan {
         Plan { stream: self.stream.clone(), ops: self.ops, life: self.life }
     }

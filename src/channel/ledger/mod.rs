@@ -156,6 +156,7 @@ impl Ledger {
         now: Instant,
     ) -> Result<Plan, PublishRefusal> {
         let mut draft = self.draft(stream, now)?;
+        draft.expect(ops.len());
         for (at, op) in ops.into_iter().enumerate() {
             draft.allow(at, &op, right)?;
             draft.take(at, op)?;

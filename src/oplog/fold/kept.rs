@@ -34,8 +34,8 @@ pub struct Document<B> {
 pub enum What<B> {
     /// An op. Its target is none where it acts on the stream's own element.
     Op(DomOp),
-    /// A document, which stands for a `replace` of the stream's own element.
-    Document(Document<B>),
+    /// A document, which stands for a `replace` of the stream's own element. Boxed: it is much larger than an op.
+    Document(Box<Document<B>>),
 }
 
 /// One kept thing and its place in the log.
@@ -97,7 +97,7 @@ impl<B: Body> Kept<B> {
             What::Op(op) => What::Op(op),
             What::Document(document) => {
                 let (options, finished) = (document.options.clone(), document.finished);
-                What::Document(Document { options, finished, body: grow(document) })
+                What::Document(Box::new(Document { options, finished, body: grow(*document) }))
             }
         };
         Kept { at: self.at, upto: self.upto, follows: self.follows, what }

@@ -124,7 +124,8 @@ pub struct Fold<B> {
     last: OpAt,
     /// The sum of the streams' bytes.
     bytes: usize,
-    streams: BTreeMap<StreamName, StreamFold<B>>,
+    /// Boxed: a map's node has room for eleven, and most channels have one.
+    streams: BTreeMap<StreamName, Box<StreamFold<B>>>,
     #[serde(skip)]
     keep: Keep,
 }
@@ -156,13 +157,13 @@ impl<B: Body> Fold<B> {
 
     /// All streams, by name.
     pub fn streams(&self) -> impl ExactSizeIterator<Item = (&StreamName, &StreamFold<B>)> {
-        self.streams.iter()
+        self.streams.iter().map(|(name, stream)| (name, &**stream))
     }
 
     /// One stream.
     #[must_use]
     pub fn stream(&self, name: &StreamName) -> Option<&StreamFold<B>> {
-        self.streams.get(name)
+        self.streams.get(name).map(Box::as_ref)
     }
 
     /// The open document of a stream, while its markdown run is active.
@@ -190,7 +191,7 @@ impl<B: Body> Fold<B> {
     /// Applies one op of the next entry.
     pub fn apply_op(&mut self, maker: &B::Maker, name: &StreamName, at: OpAt, op: &Op<String>) -> Applied<B::Ending> {
         if !self.streams.contains_key(name) {
-            self.streams.insert(name.clone(), StreamFold::new());
+            self.streams.insert(name.clone(), Box::new(StreamFold::new()));
         }
         let failed = || self.streams.iter().any(|(other, s)| other != name && s.state() == RunState::Error);
         let (looks, brings) = (self.streams[name].looks_at_others(op, failed), brings_streams(op));
@@ -208,7 +209,7 @@ impl<B: Body> Fold<B> {
             _ => {}
         }
         if brings {
-            self.streams.values_mut().for_each(StreamFold::may_hold_others);
+            self.streams.values_mut().for_each(|stream| stream.may_hold_others());
         }
         self.last = at;
         if self.bytes > self.keep.channel_bytes_max {
@@ -236,7 +237,7 @@ impl<B: Body> Fold<B> {
     /// The same state with bodies of another kind: `grow` makes each from a document.
     #[must_use]
     pub fn map<C>(self, mut grow: impl FnMut(Document<B>) -> C) -> Fold<C> {
-        let streams = self.streams.into_iter().map(|(name, stream)| (name, stream.map(&mut grow))).collect();
+        let streams = self.streams.into_iter().map(|(name, stream)| (name, Box::new(stream.map(&mut grow)))).collect();
         Fold { offset: self.offset, last: self.last, bytes: self.bytes, streams, keep: self.keep }
     }
 }

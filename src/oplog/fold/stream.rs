@@ -213,7 +213,7 @@ impl<B: Body> StreamFold<B> {
             let body = B::begin(maker, options);
             let document =
                 Document { options: options.map(|options| Box::new(options.clone())), finished: false, body };
-            let kept = Kept::new(at, What::Document(document));
+            let kept = Kept::new(at, What::Document(Box::new(document)));
             self.bytes += kept.bytes();
             self.open = Some(kept);
         }
