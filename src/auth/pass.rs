@@ -125,11 +125,6 @@ impl Pass {
             Some(_) => Err(NotAllowed(action)),
         }
     }
-
-    /// The name under which repeated publishes of this credential are known. It tells no secret.
-    pub fn credential(&self) -> String {
-        self.caller.to_string()
-    }
 }
 
 impl Auth {

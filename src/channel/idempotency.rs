@@ -1,4 +1,4 @@
-//! Publishes that are sent again: the same key, by the same credential to the same channel, is applied once.
+//! Publishes that are sent again: the same key, by the same caller to the same channel, is applied once.
 //!
 //! Only what was applied is remembered: a refusal changed nothing, so a retry of it is judged anew. Keys are kept as
 //! hashes under a secret of the process, so that one costs the same however long it is.
@@ -11,6 +11,7 @@
 //! **Source:** draft-ietf-httpapi-idempotency-key-header; `openapi/protocol.md`, "Retrying".
 
 use std::collections::VecDeque;
+use std::hash::Hash;
 use std::time::Duration;
 
 use ahash::{AHashMap, RandomState};
@@ -90,11 +91,11 @@ impl Keys {
     pub(super) async fn claim(
         &self,
         channel: &ChannelName,
-        credential: &str,
+        caller: impl Hash,
         key: &str,
         fingerprint: u64,
     ) -> Result<Claim<'_>, Mismatch> {
-        let id = self.id(channel, credential, key);
+        let id = self.id(channel, caller, key);
         loop {
             let mut running = {
                 let mut known = self.known.lock();
@@ -118,8 +119,8 @@ impl Keys {
         }
     }
 
-    fn id(&self, channel: &ChannelName, credential: &str, key: &str) -> u128 {
-        let [high, low] = [0, 1].map(|at| self.hashers[at].hash_one((channel.as_str(), credential, key)));
+    fn id(&self, channel: &ChannelName, caller: impl Hash, key: &str) -> u128 {
+        let [high, low] = [0, 1].map(|at| self.hashers[at].hash_one((channel.as_str(), &caller, key)));
         u128::from(high) << 64 | u128::from(low)
     }
 }

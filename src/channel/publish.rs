@@ -24,6 +24,7 @@ use super::refusal::{PublishError, PublishRefusal};
 use super::schedule::Slot;
 use super::topic::{Live, Topic, Writer};
 use super::view::View;
+use crate::auth::Caller;
 use crate::oplog::{Expect, Fold, Logged, OpLog as _};
 use crate::protocol::{Batch, ChannelName, Entry, Epoch, Op, Position, RunState, StreamName};
 use crate::telemetry::OP_KINDS;
@@ -41,11 +42,11 @@ const LOOKED_AT_MAX: usize = 1_024;
 
 /// Who publishes.
 #[derive(Clone, Copy, Debug)]
-pub struct Publisher<'a> {
+pub struct Publisher {
     /// What it may send.
     pub right: Right,
-    /// The name of its key or token: an Idempotency-Key counts within it.
-    pub credential: &'a str,
+    /// Who it is: an Idempotency-Key counts within it.
+    pub caller: Caller,
     /// [`fingerprint`](super::fingerprint) of the body; of no meaning without a key.
     pub fingerprint: u64,
 }
@@ -72,7 +73,7 @@ impl Hub {
         &self,
         channel: &ChannelName,
         batch: Batch,
-        publisher: Publisher<'_>,
+        publisher: Publisher,
     ) -> Result<Position, PublishError> {
         Ok(self.publish_telling(channel, batch, publisher).await?.id)
     }
@@ -85,11 +86,11 @@ impl Hub {
         &self,
         channel: &ChannelName,
         mut batch: Batch,
-        publisher: Publisher<'_>,
+        publisher: Publisher,
     ) -> Result<Published, PublishError> {
         let hub = self.inner();
         let Some(key) = batch.key.take() else { return hub.publish(channel, batch, publisher.right).await };
-        match hub.keys.claim(channel, publisher.credential, &key, publisher.fingerprint).await {
+        match hub.keys.claim(channel, publisher.caller, &key, publisher.fingerprint).await {
             Err(Mismatch) => Err(PublishError::IdempotencyMismatch),
             Ok(Claim::Again(id)) => Ok(Published { id, effect: RunEffect::None }),
             Ok(Claim::First(ticket)) => {

@@ -23,6 +23,7 @@ use super::problem_kinds::Kind;
 use super::publish::channel_of;
 use super::render::Renderer;
 use super::stream_query::StreamQuery;
+use crate::auth::Caller;
 use crate::channel::{Hub, OpenRun, Publisher, Right};
 use crate::protocol::{Batch, ChannelName, DomOp, Op, Piece, StreamName};
 
@@ -151,7 +152,7 @@ impl Reply {
         let text = Piece::from_bytes(token.as_bytes().to_vec());
         let op = Op::Dom(DomOp::Text { target: None, text, mode: None });
         let batch = Batch { stream: stream("raw"), ops: vec![op], key: None, epoch: None };
-        let publisher = Publisher { right: Right::Backend, credential: "", fingerprint: 0 };
+        let publisher = Publisher { right: Right::Backend, caller: Caller::Local, fingerprint: 0 };
         self.hub.publish(&self.channel, batch, publisher).await.map(drop)
     }
 }

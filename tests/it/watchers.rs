@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rillmark::auth::Caller;
 use rillmark::channel::run_options::streamed;
 use rillmark::channel::{Delivery, From, Hub, HubOptions, Publisher, Right, StreamContent, Subscription, Watching};
 use rillmark::markdown::options::{Options, Policy};
@@ -108,7 +109,7 @@ impl Author {
 
     async fn publish_raw(&self, body: &str) {
         let batch = Batch::parse(body.as_bytes(), &Sizes::default()).unwrap();
-        let publisher = Publisher { right: Right::Backend, credential: "k", fingerprint: 0 };
+        let publisher = Publisher { right: Right::Backend, caller: Caller::Local, fingerprint: 0 };
         self.hub.publish(&channel(), batch, publisher).await.unwrap_or_else(|error| panic!("{error:?}: {body}"));
     }
 

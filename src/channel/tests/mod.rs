@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::hub::random_epoch;
 use super::*;
+use crate::auth::Caller;
 use crate::oplog::LogOptions;
 use crate::protocol::{Batch, ChannelName, EncodedTick, Position, Sizes, StreamName, Wire};
 use crate::telemetry::{Carrier, Metrics};
@@ -40,7 +41,9 @@ impl Stage {
         let body = batch.to_string();
         let batch = Batch::parse(body.as_bytes(), &Sizes::default()).unwrap();
         let fingerprint = fingerprint(body.as_bytes());
-        self.hub.publish(&channel(name), batch, Publisher { right: Right::Backend, credential: "k", fingerprint }).await
+        self.hub
+            .publish(&channel(name), batch, Publisher { right: Right::Backend, caller: Caller::Local, fingerprint })
+            .await
     }
 
     /// Publishes text that is added to the stream's.

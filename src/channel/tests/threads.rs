@@ -110,7 +110,11 @@ fn what_is_spawned_may_move_between_threads() {
     movable(stage.hub.keep());
     movable(stage.hub.drain(Duration::ZERO));
     let (name, batch) = (channel("c"), Batch::new(stream("s"), Vec::new()));
-    movable(stage.hub.publish(&name, batch, Publisher { right: Right::Backend, credential: "", fingerprint: 0 }));
+    movable(stage.hub.publish(
+        &name,
+        batch,
+        Publisher { right: Right::Backend, caller: Caller::Local, fingerprint: 0 },
+    ));
     movable(None::<Subscription>);
     movable(None::<OpenRun>);
 }

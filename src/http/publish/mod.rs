@@ -102,20 +102,18 @@ impl Publishing {
 /// Who publishes.
 struct Sender {
     right: Right,
-    /// The name under which its keys are remembered.
-    credential: String,
     caller: Caller,
 }
 
 impl Sender {
     fn of(pass: &Pass) -> Self {
         let right = if pass.is_backend() { Right::Backend } else { Right::Browser };
-        Self { right, credential: pass.credential(), caller: pass.caller() }
+        Self { right, caller: pass.caller() }
     }
 
     /// The sender of a batch whose bytes have this fingerprint.
-    fn publisher(&self, fingerprint: u64) -> Publisher<'_> {
-        Publisher { right: self.right, credential: &self.credential, fingerprint }
+    fn publisher(&self, fingerprint: u64) -> Publisher {
+        Publisher { right: self.right, caller: self.caller, fingerprint }
     }
 }
 

@@ -102,12 +102,12 @@ impl Desk for Counter {
         let ops = u32::try_from(batch.ops.len()).unwrap_or(u32::MAX);
         self.service.limits.publish(pass.caller(), ops, bytes)?;
         let right = if pass.is_backend() { Right::Backend } else { Right::Browser };
-        let (hub, credential) = (self.service.hub.clone(), pass.credential());
+        let (hub, caller) = (self.service.hub.clone(), pass.caller());
         Ok(on_its_own(async move {
             // A retry has another `ref`: what counts is what would be appended.
             let said = batch.key.is_some().then(|| format!("{} {:?}", batch.stream, batch.ops));
             let fingerprint = said.map_or(0, |said| fingerprint(said.as_bytes()));
-            let publisher = Publisher { right, credential: &credential, fingerprint };
+            let publisher = Publisher { right, caller, fingerprint };
             Ok(hub.publish(&channel, batch, publisher).await?)
         }))
     }

@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::Duration;
 
+use rillmark::auth::Caller;
 use rillmark::channel::run_options::streamed;
 use rillmark::channel::{
     BegunRun, Delivery, From, Hub, HubOptions, OpenEnd, OpenRun, PublishError, PublishRefusal, Published, Publisher,
@@ -103,7 +104,7 @@ fn options_of(tail: &str) -> Map<String, Value> {
 
 async fn publish(hub: &Hub, body: &str) -> Result<Published, PublishError> {
     let batch = Batch::parse(body.as_bytes(), &Sizes::default()).unwrap();
-    let publisher = Publisher { right: Right::Backend, credential: "k", fingerprint: 0 };
+    let publisher = Publisher { right: Right::Backend, caller: Caller::Local, fingerprint: 0 };
     hub.publish_telling(&channel(), batch, publisher).await
 }
 
