@@ -112,10 +112,14 @@ impl<'a> Draft<'a> {
         mode: Option<Mode>,
     ) -> Result<(), PublishRefusal> {
         self.content(at, Kind::Ops)?;
+        let (elsewhere, prepends) = (target.clone().filter(|t| !t.is_own(self.stream)), mode == Some(Mode::Prepend));
+        if (&elsewhere, prepends) != (&self.life.text_target, self.life.text_prepends) {
+            // The other half can't come here: what is held belongs to another text.
+            self.flush();
+        }
         let mut text = String::with_capacity(piece.len());
         self.life.joiner.push(piece.as_bytes(), &mut text);
-        self.life.text_target.clone_from(&target);
-        self.life.text_prepends = mode == Some(Mode::Prepend);
+        (self.life.text_target, self.life.text_prepends) = (elsewhere, prepends);
         // All of it waits: sent as empty text it would blank an element whose text is replaced.
         if !text.is_empty() || piece.is_empty() {
             self.push(DomOp::Text { target, text, mode });
@@ -173,7 +177,8 @@ impl<'a> Draft<'a> {
             RunState::Error if kind == Kind::Markdown || self.life.kind == Some(Kind::Markdown) => {
                 return Err(PublishRefusal::StreamFailed { op: at });
             }
-            RunState::Error => self.begin(false, DomOp::Start { target: None, clear: false }),
+            // Whoever started the run that failed goes on with this one, and may fall silent as well.
+            RunState::Error => self.begin(self.life.expires, DomOp::Start { target: None, clear: false }),
             _ => self.running(at)?,
         }
         match self.life.kind {
@@ -198,8 +203,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn begin(&mut self, said: bool, start: DomOp) {
-        self.life = Life { run: self.life.run + 1, state: RunState::Active, expires: said, ..Life::new(self.life.fed) };
+    fn begin(&mut self, expires: bool, start: DomOp) {
+        self.life = Life { run: self.life.run + 1, state: RunState::Active, expires, ..Life::new(self.life.fed) };
         self.push(start);
     }
 

@@ -307,6 +307,42 @@ fn only_what_was_started_or_is_markdown_expires() {
     assert_eq!(scene.ledger.active_streams(), [name("feed"), name("told")]);
 }
 
+#[test]
+fn a_half_never_lands_in_another_text() {
+    let half = |target: Option<&str>, mode: &str, text: &str| {
+        let target = target.map(|target| format!(r#""target":"{target}","#)).unwrap_or_default();
+        let json = format!(r#"{{"stream":"s","ops":[{{"op":"text",{target}"mode":"{mode}","text":"{text}"}}]}}"#);
+        Batch::parse(json.as_bytes(), &Sizes::default()).unwrap()
+    };
+    let high = r"a\ud83d";
+    let low = r"\ude00b";
+    for (first, second, expected) in [
+        (half(None, "append", high), half(Some("#x"), "append", low), ["text+:\u{fffd}", "text+:\u{fffd}b"].as_slice()),
+        (half(Some("#x"), "append", high), half(None, "append", low), &["text+:\u{fffd}", "text+:\u{fffd}b"]),
+        (half(None, "append", high), half(None, "prepend", low), &["text+:\u{fffd}", "+text:\u{fffd}b"]),
+        (half(None, "append", high), half(Some("[dj-stream='s']"), "append", low), &["text+:😀b"]),
+        (half(Some("#x"), "append", high), half(Some("#x"), "append", low), &["text+:😀b"]),
+    ] {
+        let mut scene = Scene::new(RULES);
+        let plan = scene.ledger.plan(&first.stream, first.ops.clone(), Right::Backend, scene.now).unwrap();
+        assert_eq!(scene.commit(plan), "start text+:a");
+        let plan = scene.ledger.plan(&second.stream, second.ops.clone(), Right::Backend, scene.now).unwrap();
+        if expected.len() == 2 {
+            let (Op::Dom(held), Op::Dom(written)) = (&plan.ops[0], &first.ops[0]) else { unreachable!() };
+            assert_eq!(held.target(), written.target(), "it stays where it was written");
+        }
+        assert_eq!(scene.commit(plan), expected.join(" "));
+    }
+}
+
+#[test]
+fn a_run_that_follows_a_failed_one_by_itself_expires_like_it() {
+    let mut scene = Scene::new(RULES);
+    scene.publish("told", &json!([op("start"), op("text"), op("error"), op("text")])).unwrap();
+    scene.publish("feed", &json!([op("text"), op("error"), op("text")])).unwrap();
+    assert_eq!(scene.ledger.expiring_streams(), [name("told")], "a feed that was never started goes on for ever");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

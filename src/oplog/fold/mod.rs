@@ -93,8 +93,8 @@ impl Body for String {
 pub struct Keep {
     /// Of one stream, in bytes. 10 MiB. Beyond it the oldest ops are forgotten, down to the last one.
     pub stream_bytes_max: usize,
-    /// Of all streams of a channel, in bytes. 32 MiB. Beyond it the oldest ops of all are forgotten; documents stay,
-    /// since their runs are refused more.
+    /// Of all streams of a channel, in bytes. 32 MiB. Beyond it the oldest of all is forgotten, also documents
+    /// of earlier runs; those of the current ones stay, since these are refused more.
     pub channel_bytes_max: usize,
     /// Names of events that are kept of one stream. 32. Beyond it the one that was told longest ago is forgotten.
     pub events_max: usize,

@@ -34,6 +34,8 @@ pub struct StreamFold<B> {
     fed: u64,
     /// The document of the active run.
     open: Option<Kept<B>>,
+    /// Where the document of the current run began, active or ended.
+    document: Option<OpAt>,
     /// Content ops and the documents of earlier runs, oldest first.
     content: VecDeque<Kept<B>>,
     /// `start`, `done` and `error` on the own element, oldest first.
@@ -85,10 +87,10 @@ impl<B: Body> StreamFold<B> {
     /// The document of the current run, while it is active or after it ended; none for an ops run.
     #[must_use]
     pub fn document(&self) -> Option<&Document<B>> {
-        let last = self.open.as_ref().or_else(|| self.content.back())?;
-        match &last.what {
-            What::Document(document) if self.kind == Some(Kind::Markdown) => Some(document),
-            _ => None,
+        let ended = || self.content.get(self.content.binary_search_by_key(&self.document?, |kept| kept.at).ok()?);
+        match &self.open.as_ref().or_else(ended)?.what {
+            What::Document(document) => Some(document),
+            What::Op(_) => None,
         }
     }
 
@@ -126,6 +128,7 @@ impl<B: Body> StreamFold<B> {
             error: None,
             fed: 0,
             open: None,
+            document: None,
             content: VecDeque::new(),
             controls: Vec::new(),
             events: Vec::new(),
@@ -198,7 +201,7 @@ impl<B: Body> StreamFold<B> {
             }
             Op::Dom(control) => self.control(name, at, control),
         };
-        while self.bytes > keep.stream_bytes_max && self.content.len() > 1 {
+        while self.bytes > keep.stream_bytes_max && self.forgettable().is_some() {
             self.forget();
         }
         applied
@@ -215,7 +218,7 @@ impl<B: Body> StreamFold<B> {
                 Document { options: options.map(|options| Box::new(options.clone())), finished: false, body };
             let kept = Kept::new(at, What::Document(Box::new(document)));
             self.bytes += kept.bytes();
-            self.open = Some(kept);
+            (self.open, self.document) = (Some(kept), Some(at));
         }
         if let Some(body) = self.open_body() {
             body.push(text);
@@ -334,7 +337,7 @@ impl<B: Body> StreamFold<B> {
         match op {
             DomOp::Start { .. } => {
                 self.runs += 1;
-                (self.state, self.kind, self.error) = (RunState::Active, None, None);
+                (self.state, self.kind, self.error, self.document) = (RunState::Active, None, None, None);
             }
             DomOp::Error { error, .. } => {
                 self.state = RunState::Error;
@@ -391,17 +394,22 @@ impl<B: Body> StreamFold<B> {
         }
     }
 
-    /// Where the oldest op stands, if it may be forgotten for the channel's sake: no document, and not the last thing.
+    /// Where the oldest thing stands that may be forgotten: not the document of the current run, and not the last thing.
     pub(super) fn forgettable(&self) -> Option<OpAt> {
-        let oldest = self.content.front().filter(|_| self.content.len() > 1)?;
-        matches!(oldest.what, What::Op(_)).then_some(oldest.at)
+        let oldest = self.content.get(self.oldest())?;
+        (self.oldest() + 1 < self.content.len()).then_some(oldest.at)
     }
 
     /// Forgets the oldest content, and says how many bytes that were.
     pub(super) fn forget(&mut self) -> usize {
-        let bytes = self.content.pop_front().map_or(0, |kept| kept.bytes());
+        let bytes = self.content.remove(self.oldest()).map_or(0, |kept| kept.bytes());
         self.bytes -= bytes;
         bytes
+    }
+
+    /// Which of the content is the oldest but for the document of the current run.
+    fn oldest(&self) -> usize {
+        usize::from(self.content.front().is_some_and(|kept| self.document == Some(kept.at)))
     }
 
     pub(super) fn map<C>(self, grow: &mut impl FnMut(Document<B>) -> C) -> StreamFold<C> {
@@ -413,6 +421,7 @@ impl<B: Body> StreamFold<B> {
             error: self.error,
             fed: self.fed,
             open: self.open.map(&mut map),
+            document: self.document,
             content: self.content.into_iter().map(&mut map).collect(),
             controls: self.controls.into_iter().map(&mut map).collect(),
             events: self.events.into_iter().map(map).collect(),

@@ -205,6 +205,25 @@ fn beyond_a_channels_bytes_the_oldest_op_of_all_is_forgotten() {
 }
 
 #[test]
+fn documents_of_earlier_runs_are_forgotten_behind_walls_and_that_of_the_current_stays() {
+    let keep = Keep { channel_bytes_max: 20_000, ..Keep::default() };
+    let long = "y".repeat(4_000);
+    let run = format!("a: start | a: markdown {long} | a: done | b: append@#x z | ");
+    let fold = folded(run.repeat(20).trim_end_matches(" | "), keep);
+    assert!(fold.bytes() <= 20_000, "{}", fold.bytes());
+    let current = |fold: &Fold<String>| fold.stream(&stream("a")).unwrap().document().map(|d| d.body.clone());
+    assert_eq!(current(&fold), Some(long.clone()));
+    // Also where ops that act elsewhere stand behind it.
+    let keep = Keep { stream_bytes_max: 4_200, ..Keep::default() };
+    let more = format!("a: start | a: markdown {long} | a: error@#x no") + &" | a: error@#x no".repeat(40);
+    let fold = folded(&more, keep);
+    assert_eq!(current(&fold), Some(long));
+    assert!(fold.bytes() <= 4_400, "{}", fold.bytes());
+    assert_eq!(current(&folded("a: markdown x | a: done@#x", Keep::default())).as_deref(), Some("x"));
+    assert_eq!(current(&folded("a: markdown x | a: done | a: start", Keep::default())), None);
+}
+
+#[test]
 fn a_long_text_is_forgotten_bit_by_bit() {
     let part = "x".repeat(10_000);
     let keep = Keep { stream_bytes_max: 300_000, ..Keep::default() };
