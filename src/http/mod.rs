@@ -19,6 +19,7 @@ mod fixed;
 mod frame;
 mod guard;
 mod health;
+mod holding_body;
 mod json_body;
 mod json_common;
 mod json_text;

@@ -7,18 +7,15 @@
 //!
 //! **Source:** `openapi/protocol.md`, "Open bodies"; RFC 9112 §7.1 (a chunked body says its own end).
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::body::{BodySize, MessageBody};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::exchange::Exchange;
+use super::holding_body::HoldingBody;
 
 /// For how long the rest of a body is thrown away that nobody wants any more, before the answer closes the connection.
 const DISCARD: Duration = Duration::from_secs(2);
@@ -81,23 +78,7 @@ impl OpenBody {
 
 /// An answer that is given while the request's body is still being sent. The connection closes its half behind it and
 /// throws away what comes for a while, so that the sender gets to see the answer; then it is closed.
-struct LastWords {
-    bytes: Bytes,
-    _body: OpenBody,
-}
-
-impl MessageBody for LastWords {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.bytes.len() as u64)
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let bytes = std::mem::take(&mut self.bytes);
-        Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
-    }
-}
+type LastWords = HoldingBody<OpenBody>;
 
 impl OpenBody {
     /// Answers although more of the body may come.
@@ -110,6 +91,6 @@ impl OpenBody {
         if let Some(exchange) = request.conn_data::<Exchange>() {
             exchange.leave_unread();
         }
-        response.force_close().body(LastWords { bytes, _body: self })
+        response.force_close().body(LastWords::new(bytes, self))
     }
 }

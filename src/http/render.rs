@@ -9,20 +9,16 @@
 //! **Source:** RFC 9110 §8.3, §12.5.1.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
-use bytes::Bytes;
 
 use super::HttpOptions;
 use super::body::{BUSY_WAIT, Body, BodyBudget, BodyLimits};
 use super::budget::{Budget, FREE_BYTES, Held};
+use super::holding_body::HoldingBody;
 use super::json_text;
 use super::media_type;
 use super::negotiate;
@@ -102,24 +98,7 @@ pub(super) async fn render(
 }
 
 /// A rendered answer, with what it holds of the budget of answers: one that nobody takes counts until it is dropped.
-#[derive(Debug)]
-struct Rendered {
-    bytes: Bytes,
-    _held: Held,
-}
-
-impl MessageBody for Rendered {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.bytes.len() as u64)
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let bytes = std::mem::take(&mut self.bytes);
-        Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
-    }
-}
+type Rendered = HoldingBody<Held>;
 
 impl Renderer {
     /// A renderer under the operator's options.
@@ -211,7 +190,7 @@ impl Renderer {
         let bytes = answer.encode(self.html(asked));
         let mut held = Held::default();
         if self.answers.cover(&mut held, bytes.len()) {
-            return Ok(Rendered { bytes: bytes.into(), _held: held });
+            return Ok(Rendered::new(bytes.into(), held));
         }
         let detail = "other large answers are being sent; come back when they are taken";
         Err(Problem::new(Kind::Busy, detail).retry_after(BUSY_WAIT))
