@@ -79,6 +79,11 @@ impl Visitor {
         self.pass.as_ref().ok_or_else(|| Unauthorized.into())
     }
 
+    /// Where it comes from, if somebody says so who is believed.
+    pub(super) fn address(&self) -> Option<ClientAddress> {
+        self.address
+    }
+
     /// Who it is as long as nothing was shown.
     pub(super) fn by_address(&self) -> Caller {
         self.address.map_or(Caller::Local, Caller::Address)

@@ -12,9 +12,10 @@ pub mod rate;
 use std::time::Duration;
 
 pub use gate::{RenderGate, RenderLoad, RenderPermit};
-pub use places::{SubjectPlace, TooMany};
+pub use places::{OpenPlace, TooMany};
 pub use rate::{Policy, Rate, Standing};
 
+use crate::auth::address::ClientAddress;
 use crate::auth::{Caller, Subject};
 use places::Places;
 use rate::weight_of_bytes;
@@ -38,6 +39,9 @@ pub struct LimitsOptions {
     /// Connections that stay open of one token's `sub`. Default 1,000. Where the client has no address of its own,
     /// behind a Unix socket, this is what holds.
     pub connections_per_subject_max: usize,
+    /// Connections that stay open of one client's address, behind whatever proxy. Default 1,000. The same as of all
+    /// connections of a peer: `server` hands it in.
+    pub connections_per_address_max: usize,
     /// How many seconds' worth of a rate may come at once after a pause. Default 2, at least 1.
     pub burst_seconds: u32,
     /// Client addresses whose rate is remembered. Beyond it, new addresses share one bucket until the known ones have
@@ -68,6 +72,7 @@ impl Default for LimitsOptions {
             publish_bytes_rate: 16 * 1024 * 1024,
             subscribe_rate: 100,
             connections_per_subject_max: 1_000,
+            connections_per_address_max: 1_000,
             burst_seconds: 2,
             addresses_max: 100_000,
             render_concurrency: cores,
@@ -128,7 +133,7 @@ impl Limits {
             publish_rate: rate("publish", options.publish_rate),
             publish_bytes_rate: Rate::of_bytes("publish-bytes", bytes, burst, addresses),
             subscribe_rate: rate("subscribe", options.subscribe_rate),
-            places: Places::new(options.connections_per_subject_max),
+            places: Places::new(options.connections_per_subject_max, options.connections_per_address_max),
         }
     }
 
@@ -152,11 +157,11 @@ impl Limits {
         self.publish_bytes_rate.wait_for(caller, weight_of_bytes(bytes)).await;
     }
 
-    /// A place for one more connection that stays open.
+    /// A place for one more connection that stays open, of a token's holder and from an address, where they are known.
     ///
     /// # Errors
-    /// [`TooMany`] where the holder of the token has as many as it may.
-    pub fn subject_place(&self, subject: Option<Subject>) -> Result<SubjectPlace, TooMany> {
-        self.places.take(subject)
+    /// [`TooMany`] where one of them has as many as it may.
+    pub fn open_place(&self, subject: Option<Subject>, from: Option<ClientAddress>) -> Result<OpenPlace, TooMany> {
+        self.places.take(subject, from)
     }
 }

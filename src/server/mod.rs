@@ -123,7 +123,7 @@ impl Server {
     /// # Errors
     /// [`BindError`] for the first place that cannot be listened at; those bound before it are given up again.
     pub fn bind(options: Options) -> Result<Self, BindError> {
-        let Options { auth, limits, http, mut hub, oplog, server, .. } = options;
+        let Options { auth, mut limits, http, mut hub, oplog, server, .. } = options;
         let bind = |places: &[Listen]| -> Result<Vec<Bound>, BindError> {
             places.iter().map(|place| Bound::new(place, server.unix_mode)).collect()
         };
@@ -131,6 +131,7 @@ impl Server {
         let (metrics, readiness) = (Metrics::new(), Readiness::default());
         let (all, per_address) = (server.connections_max, server.connections_per_address_max);
         let slots = Slots::new(all, per_address, auth.trusted_proxies.clone(), metrics.clone());
+        limits.connections_per_address_max = per_address;
         hub.policy = http.policy.clone();
         hub.come_back_spread = http.streams.come_back_spread;
         let channels = Hub::new(hub.clone(), &oplog, metrics.streams().clone());

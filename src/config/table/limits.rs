@@ -176,7 +176,7 @@ pub(super) const ROWS: &[Setting] = &[
             set: |c, n| c.options.server.connections_per_address_max = n as usize,
         },
         default: Preset::Text("1000"),
-        doc: "Open connections of one client address. Trusted proxies and Unix sockets are not counted.",
+        doc: "Open connections of one client address. Behind a trusted proxy those that stay open are counted, of the address that it names.",
     },
     Setting {
         name: "connections_per_subject_max",

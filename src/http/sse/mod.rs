@@ -19,7 +19,7 @@ use super::publish::channel_of;
 use super::subscribe::{self, Asked, Subscribing};
 use crate::auth::Action;
 use crate::channel::{Subscription, Watching};
-use crate::limits::SubjectPlace;
+use crate::limits::OpenPlace;
 use crate::protocol::{ChannelName, Positions};
 use crate::telemetry::Carrier;
 
@@ -128,7 +128,7 @@ fn answer(
         return Ok(HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish());
     }
     let pass = visitor.pass()?;
-    let place = subscribing.limits.subject_place(pass.subject())?;
+    let place = subscribing.limits.open_place(pass.subject(), visitor.address())?;
     let (options, chunked) = (&subscribing.options, subscribe::is_chunked(request));
     let until = subscribe::until(pass);
     let wire = asked.wire.unwrap_or_default();
@@ -148,7 +148,7 @@ fn answer(
 /// Events, and the place that their connection takes.
 struct Placed {
     events: Events<Subscription>,
-    _place: SubjectPlace,
+    _place: OpenPlace,
 }
 
 impl Feed for Placed {

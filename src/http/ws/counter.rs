@@ -14,7 +14,7 @@ use super::super::subscribe::{self, Subscribing};
 use super::desk::{Desk, Work};
 use crate::auth::{Action, Pass, Unauthorized};
 use crate::channel::{From, Publisher, Right, Subscription, Watching, fingerprint};
-use crate::limits::SubjectPlace;
+use crate::limits::OpenPlace;
 use crate::protocol::{Batch, ChannelName, Position, StreamName, Wire};
 use crate::telemetry::Carrier;
 
@@ -24,7 +24,10 @@ pub(super) struct Counter {
     visitor: Visitor,
     pass: Option<Pass>,
     until: Option<Instant>,
-    place: SubjectPlace,
+    /// Of the token's holder, who may change,
+    place: OpenPlace,
+    /// and of the address, which does not.
+    _of_address: OpenPlace,
     request: RequestId,
     wire: Wire,
 }
@@ -38,9 +41,10 @@ impl Counter {
         wire: Wire,
     ) -> Result<Self, Problem> {
         let pass = visitor.pass().ok().cloned();
-        let place = service.limits.subject_place(pass.as_ref().and_then(Pass::subject))?;
+        let of_address = service.limits.open_place(None, visitor.address())?;
+        let place = service.limits.open_place(pass.as_ref().and_then(Pass::subject), None)?;
         let until = pass.as_ref().and_then(subscribe::until);
-        Ok(Self { service, visitor, pass, until, place, request, wire })
+        Ok(Self { service, visitor, pass, until, place, _of_address: of_address, request, wire })
     }
 
     /// The client's pass, if it allows this.
@@ -73,7 +77,7 @@ impl Desk for Counter {
         let pass = self.visitor.bring(&service.auth, &service.limits, token)?;
         service.limits.subscribe_rate.check(pass.caller())?;
         if self.pass.as_ref().and_then(Pass::subject) != pass.subject() {
-            self.place = service.limits.subject_place(pass.subject())?;
+            self.place = service.limits.open_place(pass.subject(), None)?;
         }
         self.until = subscribe::until(&pass);
         self.pass = Some(pass);
