@@ -63,6 +63,7 @@ pub(super) struct Inner {
     pub(super) channels: AtomicUsize,
     subscribers: AtomicUsize,
     kept_bytes: AtomicI64,
+    view_bytes: AtomicI64,
     pub(super) draining: AtomicBool,
     pub(super) closing: AtomicBool,
     /// A moment, and what the clock on the wall said then.
@@ -82,6 +83,8 @@ pub struct HubLoad {
     pub log_bytes: u64,
     /// What the kept ticks hold beside them, in bytes.
     pub kept_bytes: u64,
+    /// What is kept of streams for those who come later, in bytes: sources and ops.
+    pub view_bytes: u64,
 }
 
 impl Hub {
@@ -116,6 +119,7 @@ impl Hub {
             channels: AtomicUsize::new(0),
             subscribers: AtomicUsize::new(0),
             kept_bytes: AtomicI64::new(0),
+            view_bytes: AtomicI64::new(0),
             draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             began: (Instant::now(), SystemTime::now()),
@@ -131,7 +135,7 @@ impl Hub {
     pub fn load(&self) -> HubLoad {
         let load = self.0.load();
         let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        self.0.metrics.log_bytes().set(signed(load.log_bytes + load.kept_bytes));
+        self.0.metrics.log_bytes().set(signed(load.log_bytes + load.kept_bytes + load.view_bytes));
         self.0.metrics.channels().set(signed((load.channels + load.waiting) as u64));
         load
     }
@@ -145,22 +149,22 @@ impl Inner {
             waiting: self.names.load(Ordering::Relaxed).saturating_sub(channels),
             subscribers: self.subscribers.load(Ordering::Relaxed),
             log_bytes: self.log.bytes(),
-            kept_bytes: self.kept_bytes(),
+            kept_bytes: sum_of(&self.kept_bytes),
+            view_bytes: sum_of(&self.view_bytes),
         }
     }
 
-    fn kept_bytes(&self) -> u64 {
-        u64::try_from(self.kept_bytes.load(Ordering::Relaxed)).unwrap_or(0)
-    }
-
-    /// What logs and kept ticks hold, in bytes.
+    /// What logs, kept ticks and views hold, in bytes.
     pub(super) fn bytes(&self) -> u64 {
-        self.log.bytes() + self.kept_bytes()
+        self.log.bytes() + sum_of(&self.kept_bytes) + sum_of(&self.view_bytes)
     }
 
     pub(super) fn kept_bytes_changed(&self, before: usize, after: usize) {
-        let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.kept_bytes.fetch_add(signed(after) - signed(before), Ordering::Relaxed);
+        change(&self.kept_bytes, before, after);
+    }
+
+    pub(super) fn view_bytes_changed(&self, before: usize, after: usize) {
+        change(&self.view_bytes, before, after);
     }
 
     /// Milliseconds since 1970, by a clock that never goes back.
@@ -224,7 +228,13 @@ impl Inner {
     pub(super) async fn existing(&self, channel: &ChannelName) -> Option<(Arc<Topic>, OwnedMutexGuard<Writer>)> {
         let topic = self.known(channel)?;
         let writer = Arc::clone(&topic.writer).lock_owned().await;
-        writer.live.is_some().then_some((topic, writer))
+        if writer.live.is_none() {
+            // Who left meanwhile found it in use.
+            drop(writer);
+            self.tidy(&topic);
+            return None;
+        }
+        Some((topic, writer))
     }
 
     /// A subscriber enters: it gets a slot, and with it the name stays.
@@ -272,7 +282,7 @@ impl Inner {
         self.left.notify_waiters();
     }
 
-    /// Takes a name off the map, unless someone uses it. A publish under way keeps it, and tidies up itself.
+    /// Takes a name off the map, unless someone uses it. Whoever holds the writer keeps it, and tidies up afterwards.
     pub(super) fn tidy(&self, topic: &Arc<Topic>) {
         let mut shard = self.shard(&topic.name).lock();
         let Ok(writer) = topic.writer.try_lock() else { return };
@@ -284,6 +294,18 @@ impl Inner {
         shard.remove(&topic.name);
         self.names.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn change(sum: &AtomicI64, before: usize, after: usize) {
+    let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+    if before != after {
+        sum.fetch_add(signed(after) - signed(before), Ordering::Relaxed);
+    }
+}
+
+/// Parts of it may be counted in another order than they came.
+fn sum_of(bytes: &AtomicI64) -> u64 {
+    u64::try_from(bytes.load(Ordering::Relaxed)).unwrap_or(0)
 }
 
 /// An epoch that no other life of any log has, but by a chance of one in some billions of billions.

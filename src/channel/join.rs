@@ -13,14 +13,18 @@
 //!
 //! **Invariant:** a storm of joins makes one snapshot a second (`a_storm_of_joins_shares_a_snapshot`).
 //!
+//! **Invariant:** of those who come back with one id at one time, one has the difference made
+//! (`who_comes_back_with_one_id_shares_the_difference`).
+//!
 //! **Invariant:** who comes with ids of entries just published does not make ticks come faster than documents earn them
 //! (`an_id_just_published_waits_for_its_tick`).
 //!
 //! **Source:** `openapi/protocol.md`, "Ids".
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use super::feed::Feed;
@@ -133,6 +137,33 @@ impl Way {
     }
 }
 
+/// Differences that are being made, by the id that they start from and the wire. Who asks holds one as long as it waits.
+#[derive(Debug, Default)]
+pub(super) struct CatchingUp(Vec<(Position, Wire, Weak<Shared>)>);
+
+/// A difference that the first of all who wait for it makes.
+type Shared = OnceCell<Option<Joined>>;
+
+impl CatchingUp {
+    /// Whether nobody waits for one.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.iter().all(|(_, _, made)| made.strong_count() == 0)
+    }
+
+    /// The one that starts there.
+    fn at(&mut self, from: Position, wire: Wire) -> Arc<Shared> {
+        self.0.retain(|(_, _, made)| made.strong_count() > 0);
+        let same = |(position, on, _): &&(Position, Wire, Weak<Shared>)| (*position, *on) == (from, wire);
+        let known = self.0.iter().find(same).and_then(|(_, _, made)| made.upgrade());
+        known.unwrap_or_else(|| {
+            let made = Arc::default();
+            self.0.push((from, wire, Arc::downgrade(&made)));
+            made
+        })
+    }
+}
+
 impl Topic {
     /// Where the page stands, if that needs no work; `feed` is this channel's.
     pub(super) fn join_at_once(feed: &Feed, want: Want, wire: Wire) -> Option<Joined> {
@@ -176,8 +207,23 @@ impl Topic {
         Joined { generation: feed.generation, next, position, declared, what, resync }
     }
 
-    /// One tick from an id that the log reaches to the head. `None`: the channel's life ended meanwhile.
+    /// One tick from an id that the log reaches to the head, made once for all who ask for it at the same time. `None`:
+    /// the channel's life ended meanwhile.
     async fn difference(
+        self: &Arc<Self>,
+        hub: &Arc<Inner>,
+        from: Position,
+        wire: Wire,
+    ) -> Result<Option<Joined>, ReadError> {
+        let way = self.catching_up.lock().at(from, wire);
+        let joined = way.get_or_try_init(|| self.make_difference(hub, from, wire)).await?.clone();
+        if joined.is_some() {
+            hub.metrics.catch_ups().inc();
+        }
+        Ok(joined)
+    }
+
+    async fn make_difference(
         self: &Arc<Self>,
         hub: &Arc<Inner>,
         from: Position,
@@ -201,7 +247,7 @@ impl Topic {
             Err(ReadError::OtherEpoch { .. } | ReadError::Missing) => return Ok(None),
             done => What::Difference(done?),
         };
-        hub.metrics.catch_ups().inc();
+        hub.metrics.differences().inc();
         Ok(Some(Joined { generation, next, position: to, declared, what, resync: None }))
     }
 

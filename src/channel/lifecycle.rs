@@ -115,7 +115,11 @@ impl Inner {
             let due = self.schedule.lock().due(now, AT_ONCE);
             for topic in &due {
                 let mut writer = topic.writer.lock().await;
-                let Some(live) = writer.live.as_mut() else { continue };
+                let Some(live) = writer.live.as_mut() else {
+                    drop(writer);
+                    self.tidy(topic);
+                    continue;
+                };
                 let unfed = now.checked_sub(self.options.stream_idle).map(|since| live.ledger.unfed(since));
                 let ended = self.end_runs(topic, live, &unfed.unwrap_or_default(), OpenEnd::Ended).await;
                 if let Err(error) = ended {
@@ -144,7 +148,11 @@ impl Inner {
             let idle = self.schedule.lock().idle_since(since, AT_ONCE);
             for topic in &idle {
                 let mut writer = topic.writer.lock().await;
-                let Some(live) = writer.live.as_mut() else { continue };
+                let Some(live) = writer.live.as_mut() else {
+                    drop(writer);
+                    self.tidy(topic);
+                    continue;
+                };
                 if topic.is_watched_feed(live) {
                     self.place(topic, live, Slot::Idle(now));
                 } else if live.last_entry > since && !live.ended {
@@ -170,6 +178,7 @@ impl Inner {
             tracing::warn!(channel = %topic.name, %error, "a log was not given up");
         }
         let scene = std::mem::take(&mut *topic.scene.lock());
+        self.view_bytes_changed(scene.counted, 0);
         drop(scene);
         let mut waiting = Vec::new();
         {

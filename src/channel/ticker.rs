@@ -106,6 +106,8 @@ impl Topic {
             feed.next_tick = now + hub.options.tick;
             hub.kept_bytes_changed(before, feed.ring.bytes());
         }
+        let bytes = view.bytes();
+        hub.view_bytes_changed(std::mem::replace(&mut scene.counted, bytes), bytes);
         scene.waiting.drain(..).for_each(std::task::Waker::wake);
         None
     }

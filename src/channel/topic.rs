@@ -17,6 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::feed::Feed;
+use super::join::CatchingUp;
 use super::ledger::Ledger;
 use super::open::OpenEnd;
 use super::schedule::Slot;
@@ -35,6 +36,8 @@ pub(super) struct Topic {
     pub(super) drained: Notify,
     /// One snapshot is made at a time; who comes meanwhile takes the same.
     pub(super) snapping: tokio::sync::Mutex<()>,
+    /// Differences that are being made.
+    pub(super) catching_up: Mutex<CatchingUp>,
 }
 
 /// What publishing works on: nothing where the name has no log.
@@ -63,6 +66,8 @@ pub(super) struct Body {
 #[derive(Default)]
 pub(super) struct Scene {
     pub(super) view: Option<View>,
+    /// What of the view counts among what the hub keeps, in bytes.
+    pub(super) counted: usize,
     /// When the first entry was published of which no tick was made.
     pub(super) since: Option<Instant>,
     /// Streams whose runs were stopped since the last tick.
@@ -81,6 +86,7 @@ impl Topic {
             feed: Mutex::new(Feed::new(epoch, Instant::now())),
             drained: Notify::new(),
             snapping: tokio::sync::Mutex::default(),
+            catching_up: Mutex::default(),
         })
     }
 }

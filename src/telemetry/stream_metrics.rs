@@ -79,6 +79,7 @@ pub struct StreamMetrics {
     entries: IntCounter,
     ticks: IntCounter,
     catch_ups: IntCounter,
+    differences: IntCounter,
     log_bytes: IntGauge,
     channels: IntGauge,
     runs_active: IntGauge,
@@ -126,6 +127,11 @@ impl StreamMetrics {
                 "rillmark_catch_ups_total",
                 "Subscribers behind the kept ticks that were brought up to date by one difference.",
             ),
+            differences: counter(
+                registry,
+                "rillmark_differences_total",
+                "Differences made for subscribers behind the kept ticks; several may have taken the same.",
+            ),
             log_bytes: gauge(registry, "rillmark_log_bytes", "What the logs of all channels hold."),
             channels: gauge(registry, "rillmark_channels", "Channels that hold content or have subscribers."),
             runs_active: gauge(registry, "rillmark_runs_active", "Streams that are being written."),
@@ -170,6 +176,11 @@ impl StreamMetrics {
     }
 
     /// Differences made for subscribers behind the kept ticks.
+    pub fn differences(&self) -> &IntCounter {
+        &self.differences
+    }
+
+    /// Subscribers behind the kept ticks that took one.
     pub fn catch_ups(&self) -> &IntCounter {
         &self.catch_ups
     }

@@ -118,7 +118,7 @@ async fn what_happens_is_counted() {
     }
     let load = stage.hub.load();
     assert!(load.log_bytes > 0 && load.kept_bytes > 0);
-    assert_eq!(stage.metric("rillmark_log_bytes"), (load.log_bytes + load.kept_bytes) as f64);
+    assert_eq!(stage.metric("rillmark_log_bytes"), (load.log_bytes + load.kept_bytes + load.view_bytes) as f64);
     let state = stage.hub.channel_state(&channel("c")).await.unwrap();
     assert_eq!((state.subscribers, state.state), (1, ChannelLife::Idle));
     stage.publish("c", "m", json!([{"op": "markdown", "text": "# é"}])).await.unwrap();

@@ -221,3 +221,35 @@ async fn names_that_nobody_uses_are_not_held() {
     assert_eq!(stage.hub.load().waiting, 0);
     assert_eq!(stage.hub.inner().topics().flatten().count(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_name_is_given_up_though_someone_asks_for_it_as_the_last_leaves() {
+    let stage = Stage::new(HubOptions::default());
+    let (name, hub) = (channel("c"), stage.hub.clone());
+    let watching = stage.watch("c", From::Beginning);
+    let topic = hub.inner().known(&name).unwrap();
+    let writer = std::sync::Arc::clone(&topic.writer).lock_owned().await;
+    let asking = tokio::spawn(async move { hub.channel_state(&name).await });
+    tokio::task::yield_now().await;
+    drop(watching);
+    assert_eq!(stage.hub.load().waiting, 1, "it is in use");
+    drop(writer);
+    assert_eq!(asking.await.unwrap(), None);
+    assert_eq!(stage.hub.load(), HubLoad::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_views_hold_counts_and_is_given_back() {
+    let stage = Stage::new(HubOptions::default());
+    let text = "x".repeat(100_000);
+    stage.publish("c", "s", json!([{"op": "markdown", "text": text}])).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let load = stage.hub.load();
+    assert!((100_000..101_000).contains(&load.view_bytes), "{load:?}");
+    stage.publish("c", "s", json!([{"op": "start", "clear": true}, {"op": "done"}])).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(stage.hub.load().view_bytes < 1_000, "the old document is no more");
+    tokio::time::sleep(Duration::from_secs(3601)).await;
+    stage.hub.sweep().await;
+    assert_eq!(stage.hub.load(), HubLoad::default());
+}

@@ -236,3 +236,26 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_with_one_id_shares_the_difference() {
+    let stage = Stage::new(HubOptions::default());
+    let old = stage.say("c", "old ").await;
+    let mut page = stage.watch("c", From::Beginning);
+    page.settle().await;
+    // More than the kept ticks hold.
+    for _ in 0..6 {
+        stage.say("c", &"x".repeat(1_000_000)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut back: Vec<Reader> = (0..50).map(|_| stage.watch("c", at(old))).collect();
+    for reader in &mut back {
+        reader.page = page.page.clone();
+        reader.page.told.clear();
+        assert_eq!(reader.text().await.len(), 6_000_004);
+        assert_eq!((reader.page.resets, &*reader.page.told), (0, &["Replay".to_owned()][..]));
+    }
+    assert_eq!(stage.metric("rillmark_catch_ups_total"), 50.0);
+    assert_eq!(stage.metric("rillmark_differences_total"), 1.0);
+    assert!(stage.hub.inner().known(&channel("c")).unwrap().catching_up.lock().is_idle());
+}
