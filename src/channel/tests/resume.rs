@@ -73,9 +73,9 @@ async fn an_id_that_cannot_be_resumed_gets_everything_anew() {
 #[tokio::test(start_paused = true)]
 async fn an_id_just_published_waits_for_its_tick() {
     let stage = Stage::new(HubOptions::default());
-    // One block, so that each frame costs as much as all of it.
+    // One block whose emphasis may yet be closed, so that each frame costs as much as all of it.
     let grow = async |text: String| stage.publish("c", "s", json!([{"op": "markdown", "text": text}])).await.unwrap();
-    grow("word ".repeat(40_000)).await;
+    grow(format!("*{}", "word ".repeat(40_000))).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let before = stage.metric("rillmark_ticks_total");
     let mut readers = Vec::new();
