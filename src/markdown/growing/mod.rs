@@ -209,6 +209,7 @@ impl Growing {
         if !self.pending() {
             return;
         }
+        text::grow_by_little(&mut self.shown);
         let text = self.text.normalised();
         let due = !self.begun || self.open.as_ref().is_some_and(|open| open.is_due(text));
         if due || !self.tip.grow(text, self.seen, &mut self.shown, edits) {
