@@ -111,11 +111,6 @@ pub(super) fn dearest_max(references: usize, at: usize) -> usize {
     BOUNDS.expansion(at) / (references + VIEW_REFERENCES_MAX)
 }
 
-/// Whether the parser's own limit is out of their reach in a source of so many bytes.
-pub(super) fn parser_allows(references: usize, dearest: usize, source_bytes: usize) -> bool {
-    (references + VIEW_REFERENCES_MAX) * dearest < PARSER_FUEL_MIN.max(source_bytes)
-}
-
 /// Bytes that a reference to this URL and title brings into the page.
 fn cost(url: &str, title: &str, scratch: &mut String) -> usize {
     scratch.clear();

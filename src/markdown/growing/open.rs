@@ -13,6 +13,7 @@
 //!
 //! **Invariant:** what is shown is the view of the whole text (`parts_show_what_the_whole_shows`).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::known::Known;
@@ -183,7 +184,7 @@ impl Open {
         view(&source, self.window.before(&context), None, options, policy, &mut out);
         let mut late = out.definitions.take().ok_or(Unfit)?;
         late.retain(|definition| definition.span.start >= context.len());
-        self.judge(&source, text.len(), &late)?;
+        self.judge(&source, &late)?;
         let changed = changed(&self.late, &late);
         if !changed.is_disjoint(&self.hidden_wanted) {
             return Ok(None);
@@ -211,8 +212,9 @@ impl Open {
         }
     }
 
-    /// Whether no bound of references is near, neither in the whole document nor in what is parsed of it.
-    fn judge(&self, source: &str, text_bytes: usize, late: &[Definition]) -> Result<(), Unfit> {
+    /// Whether no bound of references is near, neither in the whole document nor in what is parsed of it. The parser's own
+    /// limit decides nowhere: in the window it is farther than ours, and where the whole is parsed the bounds decide.
+    fn judge(&self, source: &str, late: &[Definition]) -> Result<(), Unfit> {
         let dearest = self.known.dearest(late).ok_or(Unfit)?;
         if dearest == 0 {
             return Ok(());
@@ -221,8 +223,7 @@ impl Open {
         let all = self.closers + closers;
         let fits = dearest <= self.dearest_max
             && references::cannot_spend_much(closers, dearest, 0)
-            && references::cannot_spend_much(all, dearest, self.window.from)
-            && references::parser_allows(all, dearest, text_bytes);
+            && references::cannot_spend_much(all, dearest, self.window.from);
         if fits { Ok(()) } else { Err(Unfit) }
     }
 
@@ -262,10 +263,16 @@ impl Open {
             return None;
         }
         let mut window = Window { prefix: restart.prefix.clone(), stand_in: 0, from, ..self.window.clone() };
-        let source = window.source(&look.context, text);
-        let mark = look.context.len() + restart.prefix.len() + restart.mark - restart.from;
+        // What the text between defines, the narrower window must be told.
+        let defined = self.late.partition_point(|definition| definition.span.start < restart.from);
+        let context = match &self.late[..defined] {
+            [] => Cow::Borrowed(&look.context),
+            late => Cow::Owned(self.known.context([&window.prefix, &text[from..]], late)),
+        };
+        let source = window.source(&context, text);
+        let mark = context.len() + restart.prefix.len() + restart.mark - restart.from;
         let mut out = Out { marks: vec![restart.mark_at(mark)], ..Out::default() };
-        view(&source, window.before(&look.context), None, options, policy, &mut out);
+        view(&source, window.before(&context), None, options, policy, &mut out);
         let (guard, same) = out.html.split_at(out.marks[0].html?);
         if same != visible || !restart::is_loose(guard, &restart.loose) {
             return None;

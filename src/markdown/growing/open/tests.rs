@@ -219,3 +219,16 @@ fn windows_stay_narrow() {
         }
     }
 }
+
+#[test]
+fn many_references_leave_windows_narrow() {
+    let source = format!("[a]: https://example.org/{}\n\n", "x".repeat(25)) + &"see [a] and [b]\n\n".repeat(2_000);
+    let mut growing = Growing::new(options(Tail::Complete), Policy::default().into());
+    for piece in source.as_bytes().chunks(101) {
+        growing.push(std::str::from_utf8(piece).unwrap());
+        growing.frame(&mut Vec::new());
+    }
+    assert!(growing.cost() < 200, "{} bytes", growing.cost());
+    let whole = render(&source, &options(Tail::Complete), &Policy::default());
+    assert!(growing.html() == whole, "the page is the view");
+}
