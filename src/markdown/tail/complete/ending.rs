@@ -53,8 +53,8 @@ pub(super) fn of_text(work: &Work<'_, '_>, scan: &Scan, closed: &Closed) -> End 
     let text_ends = trimmed.ends_with(|c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || PLAIN.contains(c));
     let behind_inline = leaf.atoms.iter().any(|atom| work.text.end_in_text(atom.range.end) == trimmed.len());
     let blank_follows = !code && (!text_ends || behind_inline);
-    // Other blanks at the end are not shown either.
-    if (closed && blank_follows) || trimmed.ends_with(|c: char| c.is_ascii_whitespace()) {
+    // Where what ends it is an inline element, what follows is parsed.
+    if blank_follows || trimmed.ends_with(|c: char| c.is_ascii_whitespace()) {
         return End::Unknown;
     }
     let wraps = matches!(leaf.kind, Kind::Paragraph | Kind::Tight) && !closed;
