@@ -191,9 +191,9 @@ async fn a_peer_that_answers_no_ping_is_closed() {
         options.http.streams.ws_ping = Duration::from_millis(100);
         options.http.streams.ws_gone = Duration::from_millis(300);
     });
+    let began = Instant::now();
     let mut silent = raw(&app).await;
     let mut bytes = Vec::new();
-    let began = Instant::now();
     tokio::time::timeout(SOON, silent.read_to_end(&mut bytes)).await.unwrap().unwrap();
     assert!(bytes.starts_with(&[0x89, 0]), "pinged first");
     assert!(bytes.windows(4).any(|window| window == [0x88, 2 + 6, 0x0f, 0xa0]), "closed with 4000");
