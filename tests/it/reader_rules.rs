@@ -88,8 +88,10 @@ fn link_text_shows_at_once_and_its_url_never(render: Render, step: usize) {
                 let typed = format!("{source} q {image}[{WORD}{end}\n");
                 ink(&finished_page(render, &typed, &options)).contains(WORD)
             };
-            let shows =
-                image.is_empty() && ENDS.iter().chain(&["'", "\"", "')", "))", "]](u)", "](u)](u)"]).all(text_for_sure);
+            // An image that is open anywhere before it takes the text as its own, once all brackets are closed.
+            let closers = "](u)".repeat(source.matches('[').count().min(8) + 1);
+            let ends = ["'", "\"", "')", "))", "]](u)", &closers];
+            let shows = image.is_empty() && ENDS.iter().chain(&ends).all(text_for_sure);
             for cut in 1..link.len() {
                 let typed = format!("{source} q {}", &link[..cut]);
                 let view = page(render, &typed, &options);
