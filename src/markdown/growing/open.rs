@@ -190,6 +190,10 @@ impl Open {
             return Ok(None);
         }
         let Some(visible) = out.html.strip_prefix(&*self.window.guard) else { return Ok(None) };
+        // The leaf that it began with is held back: it may be what made its list loose.
+        if !self.window.prefix.is_empty() && shows_nothing(visible) {
+            return Ok(None);
+        }
         let (hidden, old) = shown.split_at(self.window.visible);
         if edits.change_visible(&self.window.spine, hidden, old, visible).is_none() {
             return Ok(None);
@@ -316,6 +320,11 @@ impl Open {
         self.known.wanted(&text[from..window.from], &mut self.hidden_wanted);
         self.window = window;
     }
+}
+
+/// Whether HTML only closes what is open.
+fn shows_nothing(html: &str) -> bool {
+    html.split_terminator('>').all(|tag| tag.starts_with("</"))
 }
 
 fn closers(text: &str) -> usize {

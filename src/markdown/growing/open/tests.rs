@@ -165,6 +165,15 @@ fn a_late_definition_reaches_the_parts_that_asked() {
 }
 
 #[test]
+fn a_list_is_tight_again_when_what_made_it_loose_is_held_back() {
+    let cases = ["- ]\n\n  [f\n|]:|", "2. I\n\n   [o\n|]:| /u", "1. a\n2. *b*\n\n\t`\n|`|", "> - a\n>\n>   [f\n|> ]:|"];
+    for case in cases {
+        let pieces: Vec<usize> = case.split('|').map(str::len).filter(|bytes| *bytes > 0).collect();
+        check(&case.replace('|', ""), &pieces, &options(Tail::Complete)).unwrap();
+    }
+}
+
+#[test]
 fn what_parts_cannot_tell_is_told_by_the_whole() {
     let paragraphs = "[a] [a] [a] [a]\n\n".repeat(60);
     let deep = format!("{paragraphs}{}x\n\nmore\n", ">".repeat(65));
