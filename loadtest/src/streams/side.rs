@@ -28,6 +28,7 @@ pub(super) struct Side {
 const LIMITS: &[(&str, &str)] = &[
     ("RILLMARK_PUBLISH_RATE", "0"),
     ("RILLMARK_SUBSCRIBE_RATE", "0"),
+    ("RILLMARK_CHANNELS_MAX", "1000000"),
     ("RILLMARK_CONNECTIONS_MAX", "30000"),
     ("RILLMARK_CONNECTIONS_PER_ADDRESS_MAX", "30000"),
 ];
