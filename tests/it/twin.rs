@@ -132,6 +132,18 @@ fn completed_mixtures_are_shown_as_by_the_twin() {
 }
 
 #[test]
+fn an_alert_has_one_title_as_in_the_twin() {
+    for source in [">[!WARNING]\n[!NOTE] a\n", "> [!tip]\n> [!N\n> b\n", "> [x]\n> [!NOTE]\n", "- > [!NOTE]\n  > [c\n"]
+    {
+        for (options, policy) in unfinished(Tail::Complete) {
+            for end in 0..=source.len() {
+                compare_dense(&source[..end], &options, &policy);
+            }
+        }
+    }
+}
+
+#[test]
 fn deep_documents_are_cut_as_by_the_twin() {
     let blocks = ["> ", "- ", "1. "];
     let inlines = ["*a **b ", "**a ~~b ", "[*a* `b` ![c](d) ", "_a  \n"];

@@ -40,7 +40,7 @@ pub(crate) struct Leaf {
     pub container: usize,
     /// It is the first thing in a list item.
     pub first_in_item: bool,
-    /// It is the first thing in a quote.
+    /// It is the first thing in a quote that has no alert's title.
     pub first_in_quote: bool,
 }
 
@@ -150,7 +150,7 @@ fn leaf(open: &[Frame]) -> Option<Leaf> {
         quotes,
         container: if kind == Kind::Tight { frame.range.start } else { parent.map_or(0, |parent| parent.range.start) },
         first_in_item: tight_first || first_of(|tag| matches!(tag, Tag::Item)),
-        first_in_quote: first_of(|tag| matches!(tag, Tag::BlockQuote(_))),
+        first_in_quote: first_of(|tag| matches!(tag, Tag::BlockQuote(None))),
     })
 }
 
