@@ -36,8 +36,8 @@ const PENDING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// To make room for one publish, so many channels are given up at most, and so many passed by that others are at.
 const CANDIDATES_MAX: usize = 64;
 
-/// Where a channel stands in the schedule is the time of its last change; so many are looked at for one to give up, and
-/// moved to where they belong. The next who asks goes on from there.
+/// So many channels are looked at for one to give up, but for those that were written to since they got their place in the
+/// schedule: to move one of those to where it belongs is paid by what was written.
 const LOOKED_AT_MAX: usize = 1_024;
 
 /// Who publishes.
@@ -262,10 +262,11 @@ impl Inner {
     /// are moved to the end, so that they are not in the way of the next who asks.
     async fn give_up_longest_idle(self: &Arc<Self>) -> bool {
         let now = Instant::now();
-        let mut passed = 0;
-        for _ in 0..LOOKED_AT_MAX {
+        let (mut passed, mut looked, mut moved) = (0, 0, 0_usize);
+        while looked < LOOKED_AT_MAX {
             let next = self.schedule.lock().idle_since(now, passed + 1).into_iter().nth(passed);
             let Some(topic) = next.filter(|_| passed < CANDIDATES_MAX) else { return false };
+            looked += 1;
             let locked = topic.writer.try_lock();
             let Ok(mut writer) = locked else {
                 passed += 1;
@@ -274,6 +275,11 @@ impl Inner {
             match writer.live.as_mut() {
                 Some(live) if matches!(live.slot, Some(Slot::Idle(at)) if at < live.last_entry) => {
                     self.place(&topic, live, Slot::Idle(live.last_entry));
+                    drop(writer);
+                    (looked, moved) = (looked - 1, moved + 1);
+                    if moved.is_multiple_of(LOOKED_AT_MAX) {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 Some(live) if !topic.is_watched_feed(live) => {
                     self.give_up(&topic, &mut writer).await;

@@ -121,6 +121,22 @@ async fn beyond_the_cap_the_longest_idle_channel_makes_room() {
     assert!(stage.publish("e", "s", json!([{"op": "start"}])).await.is_ok());
 }
 
+/// More than are looked at for one that makes room.
+#[tokio::test(start_paused = true)]
+async fn channels_that_were_written_to_often_make_room_at_once() {
+    let stage = Stage::new(HubOptions { channels_max: 1_500, ..HubOptions::default() });
+    for n in 0..1_500 {
+        finished(&stage, &format!("c{n}"), "x").await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for n in (0..1_500).rev() {
+        finished(&stage, &format!("c{n}"), "again").await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stage.say("new", "x").await;
+    assert!(stage.hub.inner().known(&channel("c1499")).is_none(), "the longest idle made room");
+}
+
 #[tokio::test(start_paused = true)]
 async fn watched_feeds_do_not_stand_in_the_way_of_an_idle_channel() {
     let stage = Stage::new(HubOptions { channels_max: 101, ..HubOptions::default() });
