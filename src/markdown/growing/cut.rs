@@ -18,7 +18,7 @@
 
 use std::ops::Range;
 
-use pulldown_cmark::{Event, Tag, TagEnd};
+use pulldown_cmark::{Event, LinkType, Tag, TagEnd};
 
 use crate::markdown::Options;
 use crate::markdown::parser::Document;
@@ -80,6 +80,8 @@ struct Leaf {
     depth: usize,
     /// Literal brackets that are open.
     brackets: usize,
+    /// An address stands here: its brackets are none.
+    in_address: bool,
     first_line: bool,
     /// Its block, or the item it stands in, has ended: at the end of the source, or before other text.
     ended: bool,
@@ -100,6 +102,7 @@ impl Leaf {
             stopped: false,
             depth: 0,
             brackets: 0,
+            in_address: false,
             first_line: true,
             ended: false,
             line_read: text,
@@ -129,11 +132,14 @@ impl Leaf {
 impl Search<'_> {
     fn event(&mut self, event: &Event<'_>, range: Range<usize>) {
         match event {
+            Event::Start(Tag::Link { link_type: LinkType::Autolink | LinkType::Email, .. }) => {
+                self.inline(range.start, |leaf| (leaf.depth, leaf.in_address) = (leaf.depth + 1, true));
+            }
             Event::Start(Tag::Emphasis | Tag::Strong | Tag::Strikethrough | Tag::Link { .. } | Tag::Image { .. }) => {
                 self.inline(range.start, |leaf| leaf.depth += 1);
             }
             Event::End(TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link | TagEnd::Image) => {
-                self.inline(range.end, |leaf| leaf.depth = leaf.depth.saturating_sub(1));
+                self.inline(range.end, |leaf| (leaf.depth, leaf.in_address) = (leaf.depth.saturating_sub(1), false));
             }
             Event::Start(tag) => {
                 self.leaf = matches!(tag, Tag::Paragraph).then(|| Leaf::new(range.start));
@@ -183,7 +189,7 @@ impl Search<'_> {
             self.in_item = false;
         }
         let Some(leaf) = &mut self.leaf else { return };
-        if !leaf.stopped && bytes == range.len() {
+        if !leaf.stopped && !leaf.in_address && bytes == range.len() {
             read_text(leaf, self.source, range, self.options);
         }
         leaf.read = leaf.read.max(range.end);

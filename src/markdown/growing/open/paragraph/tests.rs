@@ -186,3 +186,11 @@ fn of_a_long_paragraph_a_few_words_are_parsed() {
         }
     }
 }
+
+#[test]
+fn a_bracket_in_an_address_closes_none() {
+    for sizes in [&[1][..], &[100]] {
+        check("[<ps:]> x", sizes, &options(true, false)).unwrap();
+        check("[<a@b.c> x](/u) y", sizes, &options(true, false)).unwrap();
+    }
+}
