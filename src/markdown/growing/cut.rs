@@ -58,7 +58,12 @@ fn may_be_definition(source: &str, at: usize) -> bool {
         let close = text.bytes().zip(text.bytes().skip(1)).position(|(before, byte)| byte == b']' && before != b'\\');
         close.is_none_or(|close| matches!(text.as_bytes().get(close + 2), None | Some(b':' | b'\n')))
     };
-    (text.starts_with('[') && label()) || (text.starts_with(['"', '\'', '(']) && source[..at].contains("]:"))
+    (text.starts_with('[') && label()) || (may_be_title(text) && source[..at].contains("]:"))
+}
+
+/// Blanks that the parser passes over may stand before one.
+fn may_be_title(text: &str) -> bool {
+    text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b').starts_with(['"', '\'', '('])
 }
 
 struct Search<'s> {

@@ -85,8 +85,9 @@ fn may_begin_definition(text: &str) -> bool {
     close.is_none_or(|close| label[close + 1..].starts_with(':') || label.len() == close + 1)
 }
 
+/// Whether the text may be a title of the definition before it: blanks that the parser passes over may stand before one.
 fn may_go_on_as_title(text: &str) -> bool {
-    text.starts_with(['"', '\'', '('])
+    text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b').starts_with(['"', '\'', '('])
 }
 
 /// Whether the line's last word may become a bare URL or an e-mail address, or more of one: each has a full stop.

@@ -194,3 +194,8 @@ fn a_bracket_in_an_address_closes_none() {
         check("[<a@b.c> x](/u) y", sizes, &options(true, false)).unwrap();
     }
 }
+
+#[test]
+fn a_title_is_known_behind_a_form_feed() {
+    check("[c]:>\n\x0c'g'", &[9, 1], &options(true, false)).unwrap();
+}
