@@ -90,9 +90,7 @@ impl Tip {
 
     fn append(&mut self, html: String, shown: &mut String, edits: &mut Edits) {
         if !html.is_empty() {
-            let spot = self
-                .spot
-                .get_or_insert_with(|| Spot::find(shown, matches!(&self.end, End::Text(end) if end.blank_follows)));
+            let spot = self.spot.get_or_insert_with(|| Spot::find(shown));
             shown.insert_str(shown.len() - spot.behind, &html);
             edits.append_text(&spot.path, html);
         }
@@ -126,10 +124,6 @@ impl Tip {
 
     /// `before`: the byte that stands before `new` in the source.
     fn grow_text(&mut self, end: TextEnd, before: u8, new: &str, html: &mut String) -> Option<End> {
-        let blank = end.spaces > 0 || self.feed || new.starts_with([' ', '\n']);
-        if end.blank_follows && !blank {
-            return None;
-        }
         let mut state = (end.spaces, self.feed);
         let (spaces, feed) = (&mut state.0, &mut state.1);
         let (bytes, mut plain) = (new.as_bytes(), 0);
@@ -162,8 +156,7 @@ impl Tip {
         }
         escape::text(html, &new[plain..]);
         self.feed = state.1;
-        let blank_follows = end.blank_follows && html.is_empty();
-        Some(End::Text(TextEnd { spaces: state.0, blank_follows, ..end }))
+        Some(End::Text(TextEnd { spaces: state.0, ..end }))
     }
 
     fn grow_fence(&mut self, end: &FenceEnd, new: &str, html: &mut String) -> Option<End> {
@@ -241,23 +234,15 @@ impl FenceLine {
     }
 }
 
-/// Elements that stand in a leaf's text and hold text.
-const INLINE: [&str; 7] = ["em", "strong", "del", "code", "a", "span", "sup"];
-
 impl Spot {
     /// The end of the text that ends a page: only end tags, and the empty cells that fill a row, stand behind it.
-    ///
-    /// `behind_inline`: nor do those of inline elements.
-    fn find(html: &str, behind_inline: bool) -> Self {
+    fn find(html: &str) -> Self {
         let mut path = Path::new();
         let mut end = html.len();
         let mut filled = false;
         // Text that goes on for long is not looked through.
         let tag = |end: usize| html[..end].strip_suffix('>')?.rfind('<').filter(|&at| html[at..].starts_with("</"));
         while let Some(start) = tag(end) {
-            if behind_inline && INLINE.contains(&&html[start + 2..end - 1]) {
-                break;
-            }
             let cell = &html[start..end] == "</td>";
             let opened =
                 if cell { html[..start].rfind("<td").filter(|&at| is_one_tag(&html[at..start])) } else { None };

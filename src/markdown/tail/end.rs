@@ -36,8 +36,6 @@ pub(in crate::markdown) struct TextEnd {
     pub heading: bool,
     /// A line that begins with a letter goes on with it.
     pub wraps: bool,
-    /// What ends it may be an inline element, behind which text goes on if a blank comes first.
-    pub blank_follows: bool,
 }
 
 /// A line of fenced code.

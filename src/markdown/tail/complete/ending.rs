@@ -52,14 +52,13 @@ pub(super) fn of_text(work: &Work<'_, '_>, scan: &Scan, closed: &Closed) -> End 
     };
     let text_ends = trimmed.ends_with(|c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || PLAIN.contains(c));
     let behind_inline = leaf.atoms.iter().any(|atom| work.text.end_in_text(atom.range.end) == trimmed.len());
-    let blank_follows = !code && (!text_ends || behind_inline);
     // Where what ends it is an inline element, what follows is parsed.
-    if blank_follows || trimmed.ends_with(|c: char| c.is_ascii_whitespace()) {
+    if (!code && (!text_ends || behind_inline)) || trimmed.ends_with(|c: char| c.is_ascii_whitespace()) {
         return End::Unknown;
     }
     let wraps = matches!(leaf.kind, Kind::Paragraph | Kind::Tight) && !closed;
     let spaces = if closed { 0 } else { text.len() - trimmed.len() };
-    End::Text(TextEnd { spaces, closed, code, heading: leaf.kind == Kind::Heading, wraps, blank_follows })
+    End::Text(TextEnd { spaces, closed, code, heading: leaf.kind == Kind::Heading, wraps })
 }
 
 /// Whether the last line cannot become another block any more: it has a letter, which no marker has, and does not begin
