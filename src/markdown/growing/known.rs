@@ -2,10 +2,10 @@
 //!
 //! **Invariant:** of definitions of one label the first wins, wherever the text is cut (`parts_show_what_the_whole_shows`): what is known stands before the text, and the parser takes the first.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::context;
-use super::labels::{Label, labels, of_definition};
+use super::labels::{Digest, Label, labels, of_definition};
 use crate::markdown::parser::Definition;
 use crate::markdown::references;
 
@@ -60,10 +60,10 @@ impl Known {
     }
 
     /// The labels in `text` that are not known.
-    pub(super) fn wanted(&self, text: &str, wanted: &mut impl Extend<Label>) {
+    pub(super) fn wanted(&self, text: &str, wanted: &mut HashSet<Digest>) {
         labels(text, |label| {
             if !self.has(&label) {
-                wanted.extend([label]);
+                wanted.insert(Digest::of(&label));
             }
         });
     }

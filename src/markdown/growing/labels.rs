@@ -8,10 +8,26 @@
 //!
 //! **Source:** CommonMark 0.31.2 §6.3 (link labels, and how they are matched).
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use unicase::UniCase;
 
 /// A label as labels are compared: white space collapsed, in any case.
 pub(super) type Label = UniCase<String>;
+
+/// What is kept of a label that is asked for: a long document asks for very many. Two labels may have the same; what asks
+/// for one is then looked at for the other too, and does not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Digest(u32);
+
+impl Digest {
+    pub(super) fn of(label: &Label) -> Self {
+        let mut hasher = DefaultHasher::new();
+        label.hash(&mut hasher);
+        let hash = hasher.finish();
+        Self((hash ^ (hash >> 32)) as u32)
+    }
+}
 
 /// So many bytes a label may have: 999 characters.
 const LABEL_BYTES_MAX: usize = 4 * 999;

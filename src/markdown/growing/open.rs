@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::known::Known;
-use super::labels::{Label, of_definition};
+use super::labels::{Digest, of_definition};
 use super::parts::{self, Parts};
 use super::restart::{self, Restart, Restarts};
 use super::window::{Window, line_of};
@@ -64,7 +64,7 @@ pub(super) struct Open {
     anchor: Anchor,
     window: Window,
     /// Labels that may be asked for in the block before the window.
-    hidden_wanted: HashSet<Label>,
+    hidden_wanted: HashSet<Digest>,
     /// `]` before the window.
     closers: usize,
     /// No reference before the window may bring in more, lest a bound is reached there.
@@ -186,7 +186,7 @@ impl Open {
         late.retain(|definition| definition.span.start >= context.len());
         self.judge(&source, &late)?;
         let changed = changed(&self.late, &late);
-        if !changed.is_disjoint(&self.hidden_wanted) {
+        if changed.iter().any(|label| self.hidden_wanted.contains(label)) {
             return Ok(None);
         }
         let Some(visible) = out.html.strip_prefix(&*self.window.guard) else { return Ok(None) };
@@ -313,7 +313,7 @@ impl Open {
             let mut wanted = std::mem::take(&mut self.hidden_wanted);
             self.known.wanted(&text[from..anchor.start], &mut wanted);
             let elements = anchor.elements - self.anchor.elements;
-            self.parts.push(anchor.start, elements, anchor.html - self.anchor.html, wanted);
+            self.parts.push(anchor.start, elements, anchor.html - self.anchor.html, &wanted);
             from = anchor.start;
             self.anchor = anchor;
         }
@@ -331,15 +331,18 @@ fn closers(text: &str) -> usize {
     memchr::memchr_iter(b']', text.as_bytes()).count()
 }
 
-/// The labels whose definitions are in one of the lists alone. What both begin with, mostly all, is only looked at once.
-fn changed(before: &[Definition], after: &[Definition]) -> HashSet<Label> {
+/// The labels whose definitions are in one of the lists alone, in order. What both begin with, mostly all, is only looked at once.
+fn changed(before: &[Definition], after: &[Definition]) -> Vec<Digest> {
     type Said<'d> = (&'d str, &'d str, &'d str);
     fn said(definition: &Definition) -> Said<'_> {
         (&definition.label, &definition.url, &definition.title)
     }
     let common = before.iter().zip(after).take_while(|(b, a)| said(b) == said(a)).count();
     let [before, after] = [before, after].map(|list| list[common..].iter().map(said).collect::<HashSet<_>>());
-    before.symmetric_difference(&after).map(|(label, ..)| of_definition(label)).collect()
+    let differing = before.symmetric_difference(&after);
+    let mut changed: Vec<Digest> = differing.map(|(label, ..)| Digest::of(&of_definition(label))).collect();
+    changed.sort_unstable();
+    changed
 }
 
 mod paragraph;

@@ -8,8 +8,8 @@
 use std::collections::HashSet;
 
 use super::known::Known;
-use super::labels::Label;
-use super::{Edits, context};
+use super::labels::Digest;
+use super::{Edits, context, text};
 use crate::markdown::parser::Definition;
 use crate::markdown::writer::Out;
 use crate::markdown::{Options, Policy, render_finished};
@@ -17,7 +17,7 @@ use crate::markdown::{Options, Policy, render_finished};
 use super::open::Unfit;
 
 /// A part that is done with. Its text begins where the one before ends.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Part {
     /// Where its text ends in the document.
     end: usize,
@@ -25,14 +25,16 @@ struct Part {
     elements: usize,
     /// Bytes of its HTML on the page.
     html_bytes: usize,
-    /// Labels that its references may ask for and nothing before its end defines.
-    wanted: HashSet<Label>,
+    /// Where the labels end that its references may ask for and nothing before its end defines.
+    wanted_end: usize,
 }
 
 /// All parts, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parts {
     all: Vec<Part>,
+    /// The labels that each asks for, those of one part behind those of the part before.
+    wanted: Vec<Digest>,
 }
 
 impl Parts {
@@ -42,25 +44,32 @@ impl Parts {
     }
 
     /// Adds what follows the last part.
-    pub(super) fn push(&mut self, end: usize, elements: usize, html_bytes: usize, wanted: HashSet<Label>) {
+    pub(super) fn push(&mut self, end: usize, elements: usize, html_bytes: usize, wanted: &HashSet<Digest>) {
+        let before = self.all.len().checked_sub(2).map_or(0, |at| self.all[at].wanted_end);
         match self.all.last_mut() {
-            Some(last) if last.wanted.is_empty() && wanted.is_empty() => {
+            Some(last) if last.wanted_end == before && wanted.is_empty() => {
                 last.end = end;
                 last.elements += elements;
                 last.html_bytes += html_bytes;
             }
-            _ => self.all.push(Part { end, elements, html_bytes, wanted }),
+            _ => {
+                text::grow_list_by_little(&mut self.wanted, wanted.len());
+                self.wanted.extend(wanted);
+                let wanted_end = self.wanted.len();
+                text::grow_list_by_little(&mut self.all, 1);
+                self.all.push(Part { end, elements, html_bytes, wanted_end });
+            }
         }
     }
 
-    /// Renders anew the parts that asked for what is defined now and was not, or is no more, and puts them into what is
-    /// shown. Returns by how much that grew. O(parts + what is shown) if there are any.
+    /// Renders anew the parts that asked for what is defined now and was not, or is no more (in order), and puts them into
+    /// what is shown. Returns by how much that grew. O(parts + what is shown) if there are any.
     ///
     /// # Errors
     /// [`Unfit`]: `shown` is as it was, what `edits` gained is to be dropped.
     pub(super) fn patch(
         &mut self,
-        changed: &HashSet<Label>,
+        changed: &[Digest],
         part_html: impl Fn(&str) -> Result<String, Unfit>,
         text: &str,
         shown: &mut String,
@@ -69,18 +78,19 @@ impl Parts {
         if changed.is_empty() {
             return Ok(0);
         }
-        let (mut elements, mut at, mut start) = (0, 0, 0);
+        let (mut elements, mut at, mut start, mut wanted) = (0, 0, 0, 0);
         let mut patches = Vec::new();
         for (index, part) in self.all.iter().enumerate() {
             let old = at..at + part.html_bytes;
-            if changed.iter().any(|label| part.wanted.contains(label)) {
+            if self.wanted[wanted..part.wanted_end].iter().any(|label| changed.binary_search(label).is_ok()) {
                 let html = part_html(&text[start..part.end])?;
                 if !edits.change_within(elements, &shown[old.clone()], &html) {
                     return Err(Unfit);
                 }
                 patches.push((index, old, html));
             }
-            (start, at, elements) = (part.end, at + part.html_bytes, elements + part.elements);
+            (start, wanted) = (part.end, part.wanted_end);
+            (at, elements) = (at + part.html_bytes, elements + part.elements);
         }
         let before = shown.len();
         for (index, old, html) in patches.into_iter().rev() {

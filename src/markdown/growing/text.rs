@@ -87,6 +87,13 @@ pub(super) fn grow_by_little(text: &mut String) {
     }
 }
 
+/// The same for a list that gains so many items.
+pub(super) fn grow_list_by_little<T>(list: &mut Vec<T>, more: usize) {
+    if list.capacity() - list.len() < more {
+        list.reserve_exact(more.max(list.len() / 8).max(4));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
