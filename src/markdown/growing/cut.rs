@@ -11,6 +11,11 @@
 //! mark before it either has found its partner or can find none any more. A cut behind the paragraph's first line leaves
 //! two lines, `x` and `y`, since a table may begin with the last line of a paragraph, and other rules are for the first.
 //!
+//! Brackets that are open stop every cut, so those before it have their partners, as a link or as text. Only where `(`
+//! follows could what comes still change which: the parser looks ahead for a destination and a title, over line ends
+//! too. If its own line shows that there is no such tail ([`is_no_tail`]), the brackets are a reference or text for good;
+//! should their label be defined later, that widens the window, as for any other.
+//!
 //! **Invariant:** a window that is cut so shows what the whole shows, whatever follows
 //! (`a_cut_paragraph_shows_what_the_whole_shows`).
 //!
@@ -22,6 +27,7 @@ use pulldown_cmark::{Event, LinkType, Tag, TagEnd};
 
 use crate::markdown::Options;
 use crate::markdown::parser::Document;
+use crate::markdown::tail::{is_no_tail, may_be_title, may_begin_definition};
 
 /// A place to cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,16 +60,7 @@ pub(super) fn find(source: &str, cut_before: bool, options: &Options) -> Option<
 /// Whether the paragraph whose text starts at `at` may still turn out to define something, or to be a title.
 fn may_be_definition(source: &str, at: usize) -> bool {
     let text = &source[at..];
-    let label = || {
-        let close = text.bytes().zip(text.bytes().skip(1)).position(|(before, byte)| byte == b']' && before != b'\\');
-        close.is_none_or(|close| matches!(text.as_bytes().get(close + 2), None | Some(b':' | b'\n')))
-    };
-    (text.starts_with('[') && label()) || (may_be_title(text) && source[..at].contains("]:"))
-}
-
-/// Blanks that the parser passes over may stand before one.
-fn may_be_title(text: &str) -> bool {
-    text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b').starts_with(['"', '\'', '('])
+    may_begin_definition(text) || (may_be_title(text) && source[..at].contains("]:"))
 }
 
 struct Search<'s> {
@@ -213,11 +210,11 @@ fn read_text(leaf: &mut Leaf, source: &str, range: &Range<usize>, options: &Opti
     while at < range.end && !leaf.stopped {
         let next = bytes.get(at + 1);
         match bytes[at] {
-            // A word follows, so that the space is shown.
+            // A word follows, or text that may be a link's, so that the space is shown.
             b' ' if at > leaf.text
                 && leaf.depth == 0
                 && leaf.brackets == 0
-                && next.is_some_and(u8::is_ascii_alphanumeric) =>
+                && next.is_some_and(|next| next.is_ascii_alphanumeric() || *next == b'[') =>
             {
                 let glued = matches!(bytes[at - 1], b' ' | b'\\' | b'\n' | b'!' | b'[');
                 if !glued && leaf.line_allows(source, at) {
@@ -227,9 +224,9 @@ fn read_text(leaf: &mut Leaf, source: &str, range: &Range<usize>, options: &Opti
             b'[' => leaf.brackets += 1,
             b']' => {
                 leaf.brackets = leaf.brackets.saturating_sub(1);
-                leaf.stopped = next == Some(&b'(');
+                leaf.stopped = next == Some(&b'(') && !is_no_tail(source, at + 2);
             }
-            b'(' => leaf.stopped = at > 0 && bytes[at - 1] == b']',
+            b'(' => leaf.stopped = at > 0 && bytes[at - 1] == b']' && !is_no_tail(source, at + 1),
             b'\\' | b'`' => leaf.stopped = true,
             b'$' => leaf.stopped = options.math,
             b'<' => leaf.stopped = !matches!(next, Some(b' ' | b'\n')),

@@ -9,7 +9,7 @@ mod complete;
 mod end;
 mod escape;
 
-pub(super) use complete::{complete, tries_alike};
+pub(super) use complete::{complete, is_no_tail, may_be_title, may_begin_definition, tries_alike};
 pub(super) use end::{End, FenceEnd, TextEnd};
 pub(super) use escape::{PROVISIONAL, escape};
 

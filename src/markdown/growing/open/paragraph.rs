@@ -75,7 +75,9 @@ impl Open {
         let mut out = Out::default();
         view(&window.source(&look.context, text), window.before(&look.context), None, options, policy, &mut out);
         let same = out.html.strip_prefix(&guard)?;
-        if !same.starts_with(&source[cut.at..cut.at + 2]) {
+        // The space is shown, and what follows it: a word, or text whose bracket may be hidden.
+        let behind = if source.as_bytes()[cut.at + 1] == b'[' { 1 } else { 2 };
+        if !same.starts_with(&source[cut.at..cut.at + behind]) {
             return None;
         }
         let hidden = look.html.strip_suffix(same)?.len().checked_sub(old.guard.len())?;

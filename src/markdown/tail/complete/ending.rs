@@ -6,6 +6,7 @@ use super::Work;
 use super::closing::Closed;
 use super::inlines::{Open, Scan};
 use super::leaf::{Kind, Leaf};
+use super::link_tail::{may_be_title, may_begin_definition};
 use super::text::last_line_of;
 use crate::markdown::tail::{End, FenceEnd, TextEnd, last_line};
 
@@ -36,7 +37,7 @@ pub(super) fn of_text(work: &Work<'_, '_>, scan: &Scan, closed: &Closed) -> End 
     let line = last_line_of(text);
     if !is_decided(work.source, leaf, line)
         || (may_begin_definition(text) && matches!(leaf.kind, Kind::Paragraph | Kind::Tight))
-        || (may_go_on_as_title(text) && work.source[..leaf.start].contains("]:"))
+        || (may_be_title(text) && work.source[..leaf.start].contains("]:"))
         || (options.autolinks && may_be_address(line))
     {
         return End::Unknown;
@@ -70,23 +71,6 @@ fn is_decided(source: &str, leaf: &Leaf, line: &str) -> bool {
     };
     leaf.kind == Kind::Heading
         || (!bare.starts_with('<') && bare.bytes().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()))
-}
-
-/// Whether what the text begins with may become a definition: not if its first bracket is closed, and no colon follows.
-fn may_begin_definition(text: &str) -> bool {
-    let Some(label) = text.strip_prefix('[') else { return false };
-    let mut escaped = false;
-    let close = label.bytes().position(|byte| {
-        let closes = byte == b']' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        closes
-    });
-    close.is_none_or(|close| label[close + 1..].starts_with(':') || label.len() == close + 1)
-}
-
-/// Whether the text may be a title of the definition before it: blanks that the parser passes over may stand before one.
-fn may_go_on_as_title(text: &str) -> bool {
-    text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b').starts_with(['"', '\'', '('])
 }
 
 /// Whether the line's last word may become a bare URL or an e-mail address, or more of one: each has a full stop.

@@ -40,6 +40,22 @@ pub(super) fn inline_tail(text: &str, at: usize) -> Tail {
     }
 }
 
+/// Whether what stands behind a link's text is none of its tail, whatever follows: a destination stands there and, behind
+/// blanks, what is neither the end of the tail nor the beginning of a title. `at` is behind the `(`; what decides stands
+/// on its line.
+pub(in crate::markdown) fn is_no_tail(text: &str, at: usize) -> bool {
+    let line = &text.as_bytes()[at..];
+    let line = &line[..memchr::memchr(b'\n', line).unwrap_or(line.len())];
+    match destination(line, separator(line, 0)) {
+        Tail::Impossible => true,
+        Tail::Possible => false,
+        Tail::Ended(end) => {
+            let behind = line.get(separator(line, end));
+            behind.is_some_and(|byte| !matches!(byte, b')' | b'"' | b'\'' | b'('))
+        }
+    }
+}
+
 /// Reads a label; `at` is behind its `[`. It ends behind its `]`.
 pub(super) fn label(text: &str, at: usize) -> Tail {
     let (bytes, mut ix) = (text.as_bytes(), at);
@@ -95,6 +111,23 @@ pub(super) fn is_title(text: &str) -> bool {
         Tail::Impossible => false,
         Tail::Ended(end) => is_blank(&text[end..]),
     }
+}
+
+/// Whether what the text begins with may become a definition: not if its first bracket is closed, and no colon follows.
+pub(in crate::markdown) fn may_begin_definition(text: &str) -> bool {
+    let Some(label) = text.strip_prefix('[') else { return false };
+    let mut escaped = false;
+    let close = label.bytes().position(|byte| {
+        let closes = byte == b']' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        closes
+    });
+    close.is_none_or(|close| label[close + 1..].starts_with(':') || label.len() == close + 1)
+}
+
+/// Whether the text may be a title of the definition before it: blanks that the parser passes over may stand before one.
+pub(in crate::markdown) fn may_be_title(text: &str) -> bool {
+    text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b').starts_with(['"', '\'', '('])
 }
 
 /// Skips blanks and at most one line feed.

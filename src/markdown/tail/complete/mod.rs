@@ -36,6 +36,7 @@ use blocks::{is_blank, is_only};
 use closing::{Closed, Closing, Draft};
 use inlines::{Context, Scan};
 use leaf::{Kind, Leaf, Probed};
+pub(in crate::markdown) use link_tail::{is_no_tail, may_be_title, may_begin_definition};
 use rows::Header;
 use text::Text;
 

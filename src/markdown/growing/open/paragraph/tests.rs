@@ -88,6 +88,10 @@ const PIECES: &[&str] = &[
     "**bold** ",
     "`code` ",
     "[l](/u) ",
+    "[l](/u ",
+    "[l](/u [",
+    "[a](b c [d](",
+    "[l](<u> x ",
     "![i](/u) ",
     "~~del~~ ",
     "a*b ",
@@ -198,4 +202,42 @@ fn a_bracket_in_an_address_closes_none() {
 #[test]
 fn a_title_is_known_behind_a_form_feed() {
     check("[c]:>\n\x0c'g'", &[9, 1], &options(true, false)).unwrap();
+}
+
+#[test]
+fn brackets_that_can_become_no_link_are_cut_off() {
+    for (piece, cut) in [
+        ("[a](b ", true),
+        ("[a](b x ", true),
+        ("[one two](/u [", false),
+        ("[a](b [c](d e ", true),
+        ("[a](b 't ", false),
+        ("[a](\n", false),
+        ("[a](<b ", false),
+        ("[a](<b> c ", true),
+        ("[a](b(c d ", true),
+    ] {
+        for begin in ["", "- ", "word "] {
+            let source = format!("{begin}{}", piece.repeat(40));
+            let parsed = parsed_at_the_end(&source, true);
+            assert_eq!(parsed < 120, cut, "{parsed} bytes of {source:?}");
+        }
+    }
+}
+
+#[test]
+fn a_link_whose_tail_may_still_come_is_not_cut_off() {
+    for source in [
+        "word [a](b 'some words [c](d e [f] g h' ) i",
+        "word [a](b\n'some words [c](d e' ) f",
+        "word [a](b [c](d e\n\n[a]: /late\n",
+        "word [a](b [c](d e\n\n[c]: /late\n",
+        "[a](b [a](b [a](b)",
+        "[a](b [x [a](b c](d)",
+    ] {
+        for sizes in [&[1][..], &[2], &[100, 1]] {
+            check(source, sizes, &options(true, false)).unwrap();
+            check(source, sizes, &options(false, false)).unwrap();
+        }
+    }
 }
