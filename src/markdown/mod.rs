@@ -33,6 +33,7 @@ mod url;
 mod writer;
 
 pub use options::{Options, Policy};
+pub use parser::parser_calls;
 
 use options::Tail;
 use writer::{Edits, Out};

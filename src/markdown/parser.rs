@@ -11,7 +11,7 @@
 use super::Options;
 use super::references::{BOUNDS, Bounds, Definitions, Gaps, Resolver, Run, Watch};
 use pulldown_cmark::{CowStr, Event, LinkType, OffsetIter, Options as Flags, Parser, Tag, TagEnd};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::mem;
 use std::ops::Range;
 
@@ -19,16 +19,19 @@ use std::ops::Range;
 /// memory that the parser itself takes for so many is a few megabytes.
 const RUN_EVENTS_MAX: usize = 16_384;
 
-#[cfg(test)]
 thread_local! {
     /// How often the parser was called on this thread: nobody calls it without its options.
-    pub(super) static PARSES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How often the parser has been called on this thread: what tests and benches hold against what should need no parse.
+pub fn parser_calls() -> usize {
+    CALLS.get()
 }
 
 /// What is switched on in the parser. Nothing that writes attributes, raw URLs or raw HTML ever is.
 pub(super) fn parser_options(options: &Options) -> Flags {
-    #[cfg(test)]
-    PARSES.set(PARSES.get() + 1);
+    CALLS.set(CALLS.get() + 1);
     let mut flags = Flags::empty();
     flags.set(Flags::ENABLE_TABLES, options.tables);
     flags.set(Flags::ENABLE_STRIKETHROUGH, options.strikethrough);

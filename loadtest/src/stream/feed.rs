@@ -3,7 +3,9 @@
 use super::back;
 use crate::measure::{cpu_of, quantile, thread_cpu};
 use rillmark::markdown::growing::{Edit, Edits, FineEdit, Growing};
-use rillmark::markdown::{Options, Policy, render};
+use rillmark::markdown::options::Tail;
+use rillmark::markdown::{Options, Policy, parser_calls, render};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +13,7 @@ use std::time::Instant;
 const TOKEN: usize = 4;
 
 /// Renders of a prefix that stand for one after each frame.
-const SAMPLES: usize = 48;
+pub(crate) const SAMPLES: usize = 48;
 
 /// A document, under options, in pieces.
 pub(crate) struct Feed {
@@ -26,12 +28,25 @@ pub(crate) struct Feed {
 /// CPU of a stream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
-    /// Seconds in all.
+    /// Seconds in all, with edits in djust's vocabulary.
     pub(crate) total: f64,
     /// µs a frame: on average, in the first tenth, in the last.
     pub(crate) average: f64,
     pub(crate) first: f64,
     pub(crate) last: f64,
+    /// µs a frame on average, with edits in the finer vocabulary.
+    pub(crate) fine: f64,
+}
+
+/// How often the parser was called.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Calls {
+    /// By pushes.
+    pub(crate) push: usize,
+    /// By frames, each.
+    pub(crate) frame: f64,
+    /// Of all frames, those that parsed at all.
+    pub(crate) parsing: f64,
 }
 
 /// What the edits of a stream hold.
@@ -60,13 +75,22 @@ impl Feed {
         Self { source, cuts, options, policy: Arc::new(Policy::default()), patience }
     }
 
-    fn pieces(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &str> {
         let mut from = 0;
         self.cuts.iter().map(move |end| &self.source[std::mem::replace(&mut from, *end)..*end])
     }
 
     fn growing(&self) -> Growing {
         Growing::new(self.options.clone(), Arc::clone(&self.policy))
+    }
+
+    /// The options as a publisher names them.
+    pub(crate) fn published(&self) -> Option<Box<Map<String, Value>>> {
+        let tail = match self.options.tail {
+            Tail::Complete => "complete",
+            Tail::Escape => "escape",
+        };
+        Some(Box::new(Map::from_iter([("tail".to_owned(), Value::from(tail))])))
     }
 
     fn finished(&self) -> Options {
@@ -80,20 +104,25 @@ impl Feed {
         (0..rounds).map(|_| cpu_of(|| render(&self.source, &finished, &self.policy)).0).fold(f64::MAX, f64::min)
     }
 
-    /// CPU of the stream, edits in djust's vocabulary: the lesser of two runs. `None` if it takes too long.
+    /// CPU of the stream: the lesser of two runs in each vocabulary. `None` if it takes too long.
     pub(crate) fn cost(&self) -> Option<Cost> {
-        let (one, other) = (self.cost_once()?, self.cost_once()?);
-        Some(if one.total < other.total { one } else { other })
+        let least = |fine: bool| {
+            let (one, other) = (self.cost_once(fine)?, self.cost_once(fine)?);
+            Some(if one.total < other.total { one } else { other })
+        };
+        let (coarse, fine) = (least(false)?, least(true)?);
+        Some(Cost { fine: fine.average, ..coarse })
     }
 
-    fn cost_once(&self) -> Option<Cost> {
-        let (mut growing, mut edits) = (self.growing(), Vec::new());
+    fn cost_once(&self, fine: bool) -> Option<Cost> {
+        let (mut growing, mut edits) = (self.growing(), Edits::of(!fine, fine));
         let tenth = (self.cuts.len() / 10).max(1);
         let mut clocks = vec![thread_cpu()];
         for (i, piece) in self.pieces().enumerate() {
             growing.push(piece);
-            growing.frame(&mut edits);
-            edits.clear();
+            growing.frame_into(&mut edits);
+            edits.coarse.iter_mut().for_each(Vec::clear);
+            edits.fine.iter_mut().for_each(Vec::clear);
             if (i + 1).is_multiple_of(tenth) {
                 clocks.push(thread_cpu());
                 if clocks[clocks.len() - 1] - clocks[0] > self.patience {
@@ -101,11 +130,28 @@ impl Feed {
                 }
             }
         }
-        growing.finish(&mut edits);
+        growing.finish_into(&mut edits);
         let total = thread_cpu() - clocks[0];
         let per_frame = |i: usize| clocks.get(i + 1).map_or(total, |end| end - clocks[i]) * 1e6 / tenth as f64;
         let average = total * 1e6 / self.cuts.len() as f64;
-        Some(Cost { total, average, first: per_frame(0), last: per_frame(clocks.len().saturating_sub(2)) })
+        let last = per_frame(clocks.len().saturating_sub(2));
+        Some(Cost { total, average, first: per_frame(0), last, fine: average })
+    }
+
+    /// How often pushes and frames call the parser.
+    pub(crate) fn calls(&self) -> Calls {
+        let (mut growing, mut edits) = (self.growing(), Vec::new());
+        let (mut push, mut frame) = (0, 0);
+        for piece in self.pieces() {
+            let before = parser_calls();
+            growing.push(piece);
+            let between = parser_calls();
+            growing.frame(&mut edits);
+            (push, frame) = (push + between - before, frame + parser_calls() - between);
+            edits.clear();
+        }
+        let frames = self.cuts.len() as f64;
+        Calls { push, frame: frame as f64 / frames, parsing: growing.parses() as f64 / frames }
     }
 
     /// µs of the slowest push and frame of a hundred, by the wall clock: the median of so many runs.

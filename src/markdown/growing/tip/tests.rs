@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::super::Growing;
 use super::super::page::apply;
 use super::*;
-use crate::markdown::parser::PARSES;
+use crate::markdown::parser_calls;
 use crate::markdown::{Policy, render};
 
 /// Words, marks and beginnings of lines: most of them mean nothing behind a word, all of them something somewhere.
@@ -285,11 +285,11 @@ fn the_parser_is_called_by_frames_that_say_so_and_by_nothing_else() {
         let mut growing = Growing::new(options(tail, false), Policy::default().into());
         let mut edits = Vec::new();
         for piece in source.as_bytes().chunks(3) {
-            let (calls, parses) = (PARSES.get(), growing.parses());
+            let (calls, parses) = (parser_calls(), growing.parses());
             growing.push(std::str::from_utf8(piece).unwrap());
-            assert_eq!(PARSES.get(), calls, "a push parses");
+            assert_eq!(parser_calls(), calls, "a push parses");
             growing.frame(&mut edits);
-            assert_eq!(PARSES.get() > calls, growing.parses() > parses);
+            assert_eq!(parser_calls() > calls, growing.parses() > parses);
         }
     }
 }
