@@ -14,6 +14,11 @@ export interface Op {
   cancelled?: boolean;
   name?: string;
   detail?: unknown;
+  /** Of an `edit`, which changes a document on the compact wire: what it does, as the wire's document numbers it. */
+  code?: 0 | 1 | 2 | 3 | 4 | 5;
+  units?: number;
+  back?: number;
+  remove?: number;
   [member: string]: unknown;
 }
 
@@ -30,7 +35,7 @@ export interface Frame {
   reason?: 'epoch';
   /** In a snapshot. */
   state?: RunState;
-  /** Characters that it had on the wire. */
+  /** Bytes that it had on the wire. */
   size?: number;
 }
 

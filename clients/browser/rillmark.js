@@ -74,32 +74,38 @@ export const ops = {
     return ['event', { name, detail }];
   },
 
-  /** An edit of a document, of the compact wire: `[code, …]`. Told once for each frame. */
-  edit(el, { path, edit: [code, ...content] }, page) {
-    EDITS[code](el, ...content);
-    if (code === 4 && path.length === 0) page.clearError(el);
+  /** An edit of a document, of the compact wire. Told once for each frame. */
+  edit(el, op, page) {
+    EDITS[op.code](el, op);
+    if (isWhole(op)) page.clearError(el);
   },
 };
 
 /** What each code of the compact wire does to an element. Texts that touch are one text, and an empty one is none. */
 const EDITS = [
-  (el, text) => (el.lastChild?.nodeType === Node.TEXT_NODE ? el.lastChild.appendData(text) : el.append(text)),
-  (el, html) => splice(el, 0, 0, html),
-  (el, units) => {
+  (el, { text }) => (el.lastChild?.nodeType === Node.TEXT_NODE ? el.lastChild.appendData(text) : el.append(text)),
+  (el, { html }) => splice(el, { back: 0, remove: 0, html }),
+  (el, { units }) => {
     const text = el.lastChild;
     text.deleteData(text.length - units, units); // It throws where there is not so much.
     if (text.length === 0) text.remove();
   },
   (el) => el.lastChild.remove(),
-  (el, html) => {
+  (el, { html }) => {
     el.innerHTML = trusted(html);
     el.normalize();
   },
   splice,
 ];
 
+/** What stands behind the code and the path of an edit. */
+const MEMBERS = [['text'], ['html'], ['units'], [], ['html'], ['back', 'remove', 'html']];
+
+/** Whether an edit makes the document anew. */
+const isWhole = ({ code, path }) => code === 4 && path.length === 0;
+
 /** Of the child nodes, the `remove` that begin `back` before the end give way to HTML. */
-function splice(el, back, remove, html) {
+function splice(el, { back, remove, html }) {
   const nodes = el.childNodes;
   const from = nodes.length - back;
   if (from < 0 || remove > back) throw new RangeError('there are not so many nodes');
@@ -290,12 +296,13 @@ export class Page {
     this.#restoring = Boolean(snapshot || (reset && frames.length > 0));
     const errors = new Map();
     for (const { stream, ops } of frames) {
+      let edited = false;
       for (const op of ops) {
         if (op.op === 'error') errors.set(stream, op.error || 'Stream error');
-        if (op.op === 'edit') this.#edit(stream, op);
-        else this.#act(stream, op);
+        if (op.op !== 'edit') this.#act(stream, op);
+        else if (this.#edit(stream, op)) edited = true;
       }
-      const el = ops.some(({ op }) => op === 'edit') && !this.#broken.has(stream) && this.#own(stream);
+      const el = edited && !this.#broken.has(stream) && this.#own(stream);
       this.#stream = stream;
       if (el) this.tell(el, 'update', { op: 'change' });
     }
@@ -309,11 +316,8 @@ export class Page {
     const act = Object.hasOwn(ops, op.op) ? ops[op.op] : undefined;
     const el = act && this.locate(op, stream);
     if (!el) return this.#skip(op, stream, act ? `${op.target ?? op.path} is not on the page` : `${op.op} is no op`);
-    const detail = { op, stream, channel: this.channel };
-    if (this.#restoring) detail.restored = true;
-    const before = new CustomEvent('stream:before', { bubbles: true, cancelable: true, detail });
-    if (!el.dispatchEvent(before)) return;
     if (op.op !== 'event' && op.op !== 'delete') this.note(el);
+    if (!this.#ask(el, op)) return;
     try {
       const told = act(el, op, this);
       if (told) this.tell(el, ...told);
@@ -325,16 +329,29 @@ export class Page {
     if (run || !this.#runs.has(stream)) this.#runs.set(stream, run ?? 'active');
   }
 
-  /** Edits of documents go by paths over nodes that we made. Where one leads nowhere, someone else has been here. */
+  /** Whether an op is to act: a page may step in. What is remembered is how it was before the page did. */
+  #ask(el, op) {
+    const detail = { op, stream: this.#stream, channel: this.channel };
+    if (this.#restoring) detail.restored = true;
+    return el.dispatchEvent(new CustomEvent('stream:before', { bubbles: true, cancelable: true, detail }));
+  }
+
+  /**
+   * Edits of documents go by paths over nodes that we made. Where one leads nowhere, someone else has been here. Says
+   * whether it acted.
+   */
   #edit(stream, op) {
     this.#stream = stream;
     const root = this.#own(stream);
     if (!root) return this.#skip(op, stream, 'its element is not on the page');
-    if (op.edit[0] === 4 && op.path.length === 0) this.#broken.delete(stream);
+    if (isWhole(op)) this.#broken.delete(stream);
     if (this.#broken.has(stream)) return;
     this.note(root);
     try {
-      ops.edit(walk(root, op.path), op, this);
+      const el = walk(root, op.path);
+      if (el && !this.#ask(el, op)) return;
+      ops.edit(el, op, this);
+      return true;
     } catch (error) {
       console.warn(`rillmark: ${this.channel}/${stream}: its element was changed, and is asked for anew`, error);
       this.#broken.add(stream);
@@ -663,7 +680,9 @@ class Told {
     if (!Array.isArray(op)) return { target: `[dj-stream='${stream}']`, ...op };
     const [code, path, ...content] = op;
     if (code === 0 || code === 1 || code === 4) this.#cursor = [number, code, path];
-    return { op: 'edit', path: path === '' ? [] : path.split('.').map(Number), edit: [code, ...content] };
+    const edit = { op: 'edit', path: path === '' ? [] : path.split('.').map(Number), code };
+    (MEMBERS[code] ?? []).forEach((name, at) => (edit[name] = content[at]));
+    return edit;
   }
 }
 
@@ -922,7 +941,6 @@ class Connection {
     const at = new URL(`ws?wire=${this.settings.wire}`, this.settings.url);
     at.protocol = at.protocol.replace('http', 'ws');
     const socket = (this.#socket = new WebSocket(at, ['rillmark.v1']));
-    const encoder = new TextEncoder();
     return new Promise((resolve) => {
       const end = (how) => {
         socket.onopen = socket.onmessage = socket.onclose = null;
@@ -935,7 +953,7 @@ class Connection {
         for (const page of this.pages.values()) this.#subscribe(page);
       };
       socket.onmessage = ({ data }) => {
-        this.#heard(encoder.encode(data).length);
+        this.#heard(bytesOf(data));
         this.#take(data, null);
       };
       socket.onclose = ({ code, reason }) => {
@@ -965,10 +983,10 @@ class Connection {
     // With several channels the name stands first.
     if (Array.isArray(message) && !Array.isArray(message[2])) [channel, ...message] = message;
     const page = this.pages.get(channel);
-    if (Array.isArray(message)) return page?.receive(message, undefined, text.length);
+    if (Array.isArray(message)) return page?.receive(message, undefined, bytesOf(text));
     switch (message.type) {
       case 'stream':
-        return page?.receive(message, message.id ?? positionOf(ids, message.channel), text.length);
+        return page?.receive(message, message.id ?? positionOf(ids, message.channel), bytesOf(text));
       case 'reset':
         return page?.receive(message);
       case 'subscribed':
@@ -1000,6 +1018,9 @@ class Connection {
     if (this.pages.size === 0) this.renew();
   }
 }
+
+const encoder = new TextEncoder();
+const bytesOf = (text) => encoder.encode(text).length;
 
 /** This channel's own part of the id of several: `a=1f-3,b=9c-1`. */
 function positionOf(ids, channel) {

@@ -3,68 +3,62 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { normal, openWindow, parsed, placeOf } from './dom.mjs';
+import { differences, misread, recast } from './both.mjs';
+import { openWindow } from './dom.mjs';
 
 const top = new URL('../../', import.meta.url);
 const vectors = (name) => JSON.parse(readFileSync(new URL(`tests/vectors/${name}.json`, top), 'utf8'));
-const { window, complaints } = openWindow();
-const { EventReader, Page } = await import(new URL('clients/browser/rillmark.js', top));
+const { complaints } = openWindow();
+const client = await import(new URL('clients/browser/rillmark.js', top));
 
-const EVENTS = ['start', 'text', 'update', 'remove', 'error', 'done', 'prune', 'event', 'reset'];
-let seen = [];
-for (const name of EVENTS) {
-  document.addEventListener(`stream:${name}`, ({ type, target, detail }) => {
-    seen.push([type, placeOf(target), JSON.parse(JSON.stringify(detail))]);
+const pages = vectors('pages');
+const recasts = pages.map(recast).filter(Boolean);
+
+for (const [wire, cases, least] of [
+  ["djust's wire", pages, 40],
+  ["the compact wire, with djust's ops", recasts, pages.length - 1],
+  ['the compact wire', vectors('compact'), 20],
+]) {
+  test(`each op does to the page what ${wire} says`, async () => {
+    assert.ok(cases.length >= least, `${cases.length} cases`);
+    assert.deepEqual(await differences(client, cases), []);
+    assert.deepEqual(complaints, []);
   });
 }
-let warned = 0;
-console.warn = () => (warned += 1);
 
-/** Until all that has come is shown. */
-const shown = () => new Promise((resolve) => window.requestAnimationFrame(() => setTimeout(resolve)));
-
-test('each op does to the page what the wire says', async (t) => {
-  const cases = vectors('pages');
-  assert.ok(cases.length > 40);
-  for (const { name, page: body, frames, after, events, skipped, rillmark } of cases) {
-    await t.test(name, async () => {
-      document.body.innerHTML = body;
-      seen = [];
-      warned = 0;
-      const page = new Page('c');
-      page.remember(false);
-      for (const frame of frames) page.receive(frame);
-      await shown();
-      page.close();
-      assert.equal(normal(document.body), parsed(rillmark?.after ?? after));
-      assert.deepEqual(seen, rillmark?.events ?? events);
-      assert.equal(warned, skipped ?? 0);
-      assert.deepEqual(complaints, []);
-    });
-  }
+test('the cases can fail', async () => {
+  const [one] = vectors('compact');
+  const wrong = { ...one, after: one.page, events: [], skipped: 1 };
+  const found = await differences(client, [wrong]);
+  assert.deepEqual(found.map(([, what]) => what), ['page', 'events', 'skipped']);
 });
 
 test('events are read as they were written, whatever the network cut', () => {
-  const read = (text, size) => {
-    const events = [];
-    const reader = new EventReader((event) => events.push(event));
-    for (let at = 0; at < text.length; at += size) reader.push(text.slice(at, at + size));
-    return events;
-  };
-  for (const { name, messages, sse } of vectors('ticks')) {
-    const wanted = messages.map((message) => JSON.parse(message));
-    for (const size of [1, 2, 3, 7, 4096]) {
-      const events = read(sse, size);
-      assert.deepEqual(events.map(({ data }) => JSON.parse(data)), wanted, name);
-      assert.deepEqual(events.map(({ id }) => id), wanted.map(({ id }) => id), name);
-    }
+  assert.deepEqual(misread(client, { ticks: vectors('ticks'), controls: vectors('controls') }), []);
+});
+
+/** Sockets that are opened are here; the network is not. */
+const sockets = [];
+globalThis.WebSocket = class {
+  constructor() {
+    sockets.push(this);
   }
-  for (const { sse, control, id } of vectors('controls')) {
-    const [event] = read(sse, 3);
-    assert.deepEqual([JSON.parse(event.data), event.id], [control, id]);
-  }
-  const odd = 'retry: 500\r\n\r\n: hi\rdata: a\rid: 1\r\rdata:b\ndata: c\n\nid: 2\n\ndata: d\n\ndata: lost\n';
-  for (const size of [1, 2, 5, 100]) {
-    assert.deepEqual(read(odd, size), [{ retry: 500 }, { data: 'a', id: '1' }, { data: 'b\nc' }, { data: 'd' }]);
+  send() {}
+  close() {}
+};
+
+test('after each code of a close the client comes back, or stays away', async () => {
+  for (const { code, name, come_back } of vectors('closes')) {
+    // Each with a token of its own: they share no connection, and no failed attempts.
+    const handle = client.connect({ url: 'http://localhost/', channel: `c-${code}`, token: name, transport: 'websocket' });
+    const socket = await new Promise((resolve) => {
+      const look = () => (sockets.length > 0 ? resolve(sockets.pop()) : setTimeout(look));
+      look();
+    });
+    socket.onclose({ code, reason: name });
+    await new Promise((resolve) => setTimeout(resolve));
+    const away = code === 4101 ? 'ended' : 'closed';
+    assert.equal(handle.state, come_back ? 'reconnecting' : away, `${code} ${name}`);
+    handle.close();
   }
 });

@@ -48,7 +48,7 @@ export class Service {
   }
 
   async up() {
-    const env = { ...process.env, ...this.env, RILLMARK_LISTEN: `127.0.0.1:${this.port}`, RILLMARK_LOG: 'warn' };
+    const env = { ...process.env, ...this.env, RILLMARK_LISTEN: `127.0.0.1:${this.port}`, RILLMARK_LOG_FILTER: 'warn' };
     this.process = spawn(process.env.RILLMARK_BIN, [], { env, stdio: ['ignore', 'ignore', 'inherit'] });
     await until('the service', () => fetch(`${this.url}/readyz`).then((answer) => answer.ok, () => false));
   }
@@ -95,7 +95,7 @@ export class Service {
 export class Site {
   static async start() {
     const site = new Site();
-    site.pages = new Map();
+    site.pages = new Map([['/favicon.ico', { type: 'image/svg+xml', body: '<svg xmlns="http://www.w3.org/2000/svg"/>' }]]);
     site.server = http.createServer((request, response) => site.answer(request, response));
     site.server.listen(0, '127.0.0.1');
     await once(site.server, 'listening');
@@ -122,8 +122,8 @@ export class Site {
 const FLAGS =
   '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
 
-export async function browse() {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: FLAGS.split(' ') });
+export async function browse(...more) {
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: [...FLAGS.split(' '), ...more] });
   after(() => browser.close());
   return browser;
 }
