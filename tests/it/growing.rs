@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rillmark::markdown::growing::{Edit, Growing, Step};
-use rillmark::markdown::options::{Options, Policy, Tail};
+use rillmark::markdown::options::{Options, Policy, Tail, Value};
 use rillmark::markdown::render;
 
 use super::corpus::{self, Dice};
-use super::follow::{self, make::Maker};
+use super::follow::{self, Case, make::Maker};
 use super::oracle::{self, dom};
 use dom::{Element, Node};
 
@@ -153,17 +153,47 @@ fn any_document_in_any_pieces_is_the_render_of_its_prefix() {
 
 #[test]
 fn a_case_that_fails_is_made_small() {
-    let case = follow::Case {
+    let case = Case {
         source: "one\n\ntwo **three** four\n\nfive ~~six~~\n\nseven\n".to_owned(),
         cuts: vec![5, 12, 20, 38],
         options: Options { tail: Tail::Complete, dense: true, ..Options::default() },
         policy: Policy::default(),
     };
     assert!(follow::check(&case, true).is_ok());
-    let wrong = |case: &follow::Case| {
+    let wrong = |case: &Case| {
         let finished = Options { provisional: false, ..case.options.clone() };
         render(&case.source, &finished, &case.policy).contains("<del>")
     };
     let small = follow::shrink::shrink(&case, case.source.len(), Duration::from_secs(60), &wrong);
     assert_eq!((small.source.len(), small.cuts.len()), (5, 0), "{:?}", small.source);
+}
+
+/// What random documents once found, at its smallest: options, and pieces with a frame behind each.
+#[test]
+fn what_chance_once_found_stays_right() {
+    let cases: &[(&[(&str, &str)], &[&str])] = &[
+        (&[("task_lists", "true")], &["- [ ]\n  [a]", ":", "/", "u\n"]),
+        (&[("task_lists", "true")], &["- [ ]\n  =", "=", "=\n"]),
+        (&[], &["1. 0\n   ***\n   [1]:", "/u\n"]),
+        (&[], &[">   ```\n  > a", "\n  >  a", "\n>   b"]),
+        (&[], &["[<ps:]> x"]),
+        (&[], &["[c]:>\n\x0c'g", "'"]),
+        (&[], &["- ]\n\n  [f\n", "]:"]),
+    ];
+    for (words, pieces) in cases {
+        for tail in [Tail::Complete, Tail::Escape] {
+            let mut options = Options { tail, dense: true, ..Options::default() };
+            words.iter().for_each(|(name, value)| options.set(name, Value::Raw(value)).unwrap());
+            let source = pieces.concat();
+            let ends = pieces.iter().scan(0, |at, piece| {
+                *at += piece.len();
+                Some(*at)
+            });
+            let letters = source.char_indices().map(|(at, c)| at + c.len_utf8());
+            for cuts in [ends.collect::<Vec<_>>(), letters.collect()] {
+                let case = Case { source: source.clone(), cuts, options: options.clone(), policy: Policy::default() };
+                follow::check(&case, true).unwrap_or_else(|fault| panic!("{pieces:?}, {tail:?}: {fault}"));
+            }
+        }
+    }
 }

@@ -27,7 +27,8 @@ fn crossing(kind: usize, dice: &mut Dice) -> String {
         4 => format!("- a\n{}\tdeep\n", "\t".repeat(n(dice, 245))),
         // A fence within a container counts; one at the margin does not.
         5 => format!("> ```\n> {}x\n> ```\n", "> ".repeat(n(dice, 60))),
-        _ => format!("```\n{}x\n```\n", "> ".repeat(n(dice, 70))),
+        // Behind lines that may have left a fence open it would be none.
+        _ => return format!("text\n\n```\n{}x\n```\n\n{after}\n{after}", "> ".repeat(n(dice, 70))),
     };
     format!("{before}\n\n{culprit}\n{after}\n{after}")
 }

@@ -65,7 +65,10 @@ impl FenceEnd {
         let taken = source.get(line..code)?;
         let decided = source.as_bytes()[code..].iter().any(|&byte| byte != fence && !matches!(byte, b' ' | b'\t'));
         let prefix = taken.bytes().all(|byte| matches!(byte, b' ' | b'>')).then(|| taken.to_owned());
-        let widest = taken.len() == opening.len() && !taken.ends_with('>') && !opening.contains(&b'\t');
+        // As many spaces between the same quotes' markers.
+        let alike =
+            taken.len() == opening.len() && taken.bytes().zip(opening).all(|(a, b)| (a == b'>') == (*b == b'>'));
+        let widest = alike && !taken.ends_with('>') && !opening.contains(&b'\t');
         decided.then_some(Self { fence, prefix, widest, decided })
     }
 }

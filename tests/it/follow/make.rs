@@ -186,18 +186,24 @@ const SYNTAX: &[&str] = &[
     "\n[a]: /c\n",
 ];
 
-/// Sources longer than this are cut into fewer, larger pieces.
-const FRAMES_MAX: usize = 300;
+/// A cut has about so many frames at most: the pieces of longer sources are larger.
+pub(crate) const FRAMES_MAX: usize = 300;
 
 /// Makes cases.
 pub(crate) struct Maker {
     examples: Vec<String>,
+    frames_max: usize,
 }
 
 impl Maker {
     /// One that knows the examples, if they were fetched.
     pub(crate) fn new() -> Self {
-        Self { examples: corpus::sources() }
+        Self { examples: corpus::sources(), frames_max: FRAMES_MAX }
+    }
+
+    /// One that cuts into about so many frames at most.
+    pub(crate) fn with_frames(self, frames_max: usize) -> Self {
+        Self { frames_max: frames_max.max(1), ..self }
     }
 
     /// Case `index` of a seed: the same document with two cuts.
@@ -205,8 +211,8 @@ impl Maker {
         let mut dice = Dice::new(seed.wrapping_mul(0xD6E8_FEB8_6659_FD93) ^ index.wrapping_mul(0xA24B_AED4_963E_E407));
         let source = self.source(&mut dice);
         let (options, policy) = options(&mut dice);
-        let first = cuts(&source, &mut dice);
-        let mut second = cuts(&source, &mut dice);
+        let first = cuts(&source, self.frames_max, &mut dice);
+        let mut second = cuts(&source, self.frames_max, &mut dice);
         second.extend(first.iter().filter(|_| dice.below(3) == 0));
         second.sort_unstable();
         second.dedup();
@@ -323,8 +329,8 @@ fn mutate(source: &mut String, dice: &mut Dice) {
     }
 }
 
-fn cuts(source: &str, dice: &mut Dice) -> Vec<usize> {
-    let least = source.len() / FRAMES_MAX;
+fn cuts(source: &str, frames_max: usize, dice: &mut Dice) -> Vec<usize> {
+    let least = source.len() / frames_max;
     let (mut cuts, mut at) = (Vec::new(), 0);
     let step = [0, 1, 3, 3, 6, 12, 24, 60][dice.below(8)];
     while at < source.len() {

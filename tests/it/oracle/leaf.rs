@@ -102,7 +102,13 @@ fn find(source: &str, probed: &str, events: &[Placed]) -> Probed {
                     parent.inline = None;
                 }
             }
-            Event::End(_) | Event::TaskListMarker(_) | Event::Rule => {}
+            Event::Rule => {
+                if let Some(parent) = open.last_mut() {
+                    parent.inline = None;
+                    parent.parts += 1;
+                }
+            }
+            Event::End(_) | Event::TaskListMarker(_) => {}
             _ => {
                 if let Some(frame) = open.last_mut()
                     && frame.inline.is_none()

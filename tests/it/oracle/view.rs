@@ -12,6 +12,7 @@
 //! - The header row is the last line of the leaf that holds text: a line feed behind it changes nothing.
 //! - A hold that takes a whole leaf which began on an earlier line leaves what stood before it closed.
 //! - Indented code that has no character yet is a marker (`-     `).
+//! - Behind a bound that has tripped all is text as it is, under both tails: a blank last line, too.
 //! - The separator stands only where a run is closed; the line feeds before any closer become one blank.
 
 use rillmark::markdown::options::{Options, Policy};
@@ -32,10 +33,13 @@ const HOLDS_MAX: usize = 4;
 /// `tail: "escape"`, of a normalised source.
 pub(crate) fn escape(source: &str, options: &Options, policy: &Policy) -> String {
     let (complete, rest) = source.split_at(line_start(source));
+    if trip(complete).is_some() {
+        return finished(source, options, policy);
+    }
     if rest.chars().all(|c| c == ' ' || c == '\t') {
         return finished(complete, options, policy);
     }
-    if trip(complete).is_some() || in_open_fence(source, complete.len(), options) {
+    if in_open_fence(source, complete.len(), options) {
         return finished(source, options, policy);
     }
     let complete = finished(complete, options, policy);

@@ -63,6 +63,9 @@ struct Arguments {
     from: u64,
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// A cut has about so many frames at most: fewer make for more documents.
+    #[arg(long, default_value_t = follow::make::FRAMES_MAX)]
+    frames: usize,
     /// One document in so many is also followed by a browser's page and compared with the twin; 0: none.
     #[arg(long, default_value_t = 64)]
     full: u64,
@@ -103,7 +106,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> bool {
-    let (maker, start) = (Maker::new(), Instant::now());
+    let (maker, start) = (Maker::new().with_frames(arguments.frames), Instant::now());
     let (next, failures) = (AtomicU64::new(arguments.from), AtomicUsize::new(0));
     let total = Mutex::new((Tally::default(), Vec::new()));
     let over = || {

@@ -171,7 +171,10 @@ impl<'s> Search<'s> {
             Event::TaskListMarker(_) => {
                 self.box_end = range.end;
                 self.text_start = skip_blanks(self.source, range.end);
-                self.begin_tight_text(range.end);
+                // Alone on its line a box begins no text: what comes on the next may be any block.
+                if self.source.as_bytes().get(self.text_start) != Some(&b'\n') {
+                    self.begin_tight_text(range.end);
+                }
             }
             Event::Html(_) => {}
             Event::Code(_) => self.atom(AtomKind::Code, range),
