@@ -732,6 +732,9 @@ const LIVED = 5_000;
 /** What one connection carries. */
 const CHANNELS_MAX = 32;
 
+/** Over HTTP/1.1 a browser opens six connections to a host, for all tabs: events take no more, so that the rest gets through. */
+const SLOTS = 4;
+
 /** Close codes of WebSockets after which one comes back: those of broken connections, and 4000 to 4099. */
 const comesBack = (code) => [1001, 1005, 1006, 1011, 1012, 1013].includes(code) || (code >= 4000 && code < 4100);
 
@@ -823,7 +826,7 @@ class Connection {
         this.#leave(end);
         break;
       }
-      let wait = end.after ?? this.#backoff(attempt);
+      let wait = end.after ?? (end.other ? 0 : this.#backoff(attempt));
       if (end.fresh) {
         this.#secret = undefined;
         if (!renewed) wait = 0;
@@ -903,8 +906,19 @@ class Connection {
     this.#deadline = setTimeout(() => this.#end(end), milliseconds);
   }
 
-  /** Server-Sent Events, read by `fetch`: it can send a token, and reads why it is refused. */
+  /** Server-Sent Events, where other tabs have left room for them. */
   async sse(signal) {
+    const leave = await slotOf(this.settings.url);
+    try {
+      signal.throwIfAborted();
+      return leave ? await this.#events(signal) : { other: true };
+    } finally {
+      leave?.();
+    }
+  }
+
+  /** Read by `fetch`: it can send a token, and reads why it is refused. */
+  async #events(signal) {
     const { url, credentials, from } = this.settings;
     const channels = [...this.pages.values()];
     const only = channels.length === 1 ? channels[0] : null;
@@ -1017,6 +1031,23 @@ class Connection {
     page.stand(detail.reason === 'ended' ? 'ended' : 'closed', detail);
     if (this.pages.size === 0) this.renew();
   }
+}
+
+/** Takes one of the slots that all tabs share. Gives what leaves it again, `null` where all are taken. */
+async function slotOf(url) {
+  const { locks } = navigator;
+  const isOld = ({ name, nextHopProtocol }) => name.startsWith(url) && nextHopProtocol === 'http/1.1';
+  const scarce = url.startsWith('http:') || performance.getEntriesByType('resource').some(isOld);
+  if (!locks || !scarce) return () => {};
+  for (let slot = 1; slot <= SLOTS; slot += 1) {
+    const leave = await new Promise((resolve) => {
+      const hold = (lock) => (lock ? new Promise(resolve) : resolve(null));
+      const name = `rillmark ${new URL(url).host} ${slot}`;
+      locks.request(name, { ifAvailable: true }, hold).catch(() => resolve(() => {})); // Not in this kind of page.
+    });
+    if (leave) return leave;
+  }
+  return null;
 }
 
 const encoder = new TextEncoder();

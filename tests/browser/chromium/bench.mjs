@@ -91,6 +91,47 @@ export class Service {
   }
 }
 
+/** A way to the service that can be cut, or fall silent: the network between. */
+export class Road {
+  static async to(service) {
+    const road = new Road();
+    road.ends = new Set();
+    road.server = net.createServer((near) => {
+      if (road.isCut) return near.destroy();
+      const far = net.connect(service.port, '127.0.0.1');
+      for (const [one, other] of [[near, far], [far, near]]) {
+        road.ends.add(one);
+        one.on('data', (bytes) => road.isSilent || other.write(bytes));
+        one.on('error', () => {});
+        one.on('close', () => (road.ends.delete(one), road.isSilent || other.destroy()));
+      }
+    });
+    road.server.listen(0, '127.0.0.1');
+    await once(road.server, 'listening');
+    road.url = `http://127.0.0.1:${road.server.address().port}`;
+    after(() => (road.cut(), road.server.close()));
+    return road;
+  }
+
+  /** Connections break, and no other comes about. */
+  cut() {
+    this.isCut = true;
+    for (const end of this.ends) end.destroy();
+  }
+
+  /** Nothing gets through any more, and nobody is told: what is lost then is lost. */
+  fallSilent() {
+    this.isSilent = true;
+  }
+
+  /** All is well again, for new connections. */
+  mend() {
+    for (const end of this.ends) end.pause();
+    this.ends.clear();
+    [this.isCut, this.isSilent] = [false, false];
+  }
+}
+
 /** A site of its own origin, whose pages watch the service. */
 export class Site {
   static async start() {
@@ -107,6 +148,7 @@ export class Site {
   answer(request, response) {
     const page = this.pages.get(new URL(request.url, this.url).pathname);
     if (!page) return response.writeHead(404).end();
+    if (page.answer) return page.answer(request, response);
     const { type = 'text/html; charset=utf-8', headers = {}, body } = page;
     response.writeHead(200, { 'content-type': type, 'cache-control': 'no-store', ...headers });
     response.end(typeof body === 'function' ? body() : body);
@@ -131,8 +173,9 @@ export async function browse(...more) {
 const EVENTS = 'start text update remove error done prune event reset'.split(' ').map((name) => `stream:${name}`);
 
 /** A tab that keeps what was told in it, and what was complained about. */
-export async function tab(context, url) {
+export async function tab(context, url, prepare = () => {}) {
   const page = await context.newPage();
+  await prepare(page);
   page.complaints = [];
   page.on('pageerror', (error) => page.complaints.push(String(error)));
   page.on('console', (message) => message.type() === 'error' && page.complaints.push(message.text()));
@@ -144,7 +187,8 @@ export async function tab(context, url) {
         window.seen.push([type, target.getAttribute('dj-stream') || target.id || target.localName, { ...detail }]);
       });
     }
-    addEventListener('rillmark:state', ({ detail }) => window.states.push(detail.state));
+    window.stands = [];
+    addEventListener('rillmark:state', ({ detail }) => (window.states.push(detail.state), window.stands.push(detail)));
   }, EVENTS);
   await page.goto(url);
   return page;

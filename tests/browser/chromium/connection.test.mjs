@@ -3,21 +3,22 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { afterEach, test } from 'node:test';
 
-import { LONG, Service, Site, browse, shows, stands, tab, until } from './bench.mjs';
+import { Road, Service, Site, browse, shows, stands, tab, until } from './bench.mjs';
 
 const site = await Site.start();
 const browser = await browse();
 const context = await browser.newContext();
 const plain = await Service.start({ RILLMARK_ALLOWED_ORIGINS: site.url });
+const OFFLINE = 30_000;
 
 // A browser opens six connections to an origin over HTTP/1.1, for all its tabs.
 afterEach(() => Promise.all(context.pages().map((page) => page.close())));
 
 let number = 0;
 const channelName = () => `c${(number += 1)}`;
-async function open(body, { service = plain, more = '', channel = channelName(), state = 'open' } = {}) {
+async function open(body, { service = plain, more = '', channel = channelName(), state = 'open', context: other = context } = {}) {
   const script = `<script type="module" src="${service.url}/client.js" data-rillmark-channel="${channel}" ${more}></script>`;
-  const page = await tab(context, site.page(`/${channel}`, script + body));
+  const page = await tab(other, site.page(`/${channel}`, script + body));
   page.channel = channel;
   await stands(page, state);
   return page;
@@ -25,6 +26,30 @@ async function open(body, { service = plain, more = '', channel = channelName(),
 const text = (text) => ({ op: 'text', text });
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const content = (page, stream) => page.evaluate((stream) => document.querySelector(`[dj-stream=${stream}]`).innerHTML, stream);
+
+/** Pages that are offline for half a minute, by a cut that they notice or one that nobody tells: meanwhile the other tests run. */
+const offline = ['sse', 'websocket'].flatMap((transport) => ['cut', 'fallSilent'].map(async (how) => {
+  const [road, away] = [await Road.to(plain), await browser.newContext()];
+  const more = `data-rillmark-transport="${transport}"`;
+  const page = await open('<p dj-stream="a"></p>', { service: road, context: away, more });
+  await plain.publish(page.channel, 'a', text('1'));
+  await shows(page, '[dj-stream=a]', '1');
+  road[how]();
+  await away.setOffline(true);
+  await plain.publish(page.channel, 'a', text('2'));
+  await pause(OFFLINE);
+  const meanwhile = await page.textContent('[dj-stream=a]');
+  await plain.publish(page.channel, 'a', text('3'));
+  road.mend();
+  const back = performance.now();
+  await away.setOffline(false);
+  await shows(page, '[dj-stream=a]', '3');
+  const told = { way: `${how}, ${transport}`, meanwhile, after: await page.textContent('[dj-stream=a]'), took: performance.now() - back };
+  told.resets = await page.evaluate(() => window.seen.filter(([name]) => name === 'stream:reset').length);
+  await away.close();
+  return told;
+}));
+Promise.allSettled(offline); // What fails is told by the test that waits for it, the last one.
 
 test('a reload in the middle of a reply loses nothing', async () => {
   const page = await open('<div dj-stream="a"></div>');
@@ -93,22 +118,6 @@ test('a stop and a restart in between', async () => {
   await stands(page, 'open');
 });
 
-test('offline for a while, then all of it', async () => {
-  for (const transport of ['sse', 'websocket']) {
-    const page = await open('<p dj-stream="a"></p>', { more: `data-rillmark-transport="${transport}"` });
-    await plain.publish(page.channel, 'a', text('1'));
-    await shows(page, '[dj-stream=a]', '1');
-    await context.setOffline(true);
-    await plain.publish(page.channel, 'a', text('2'));
-    await pause(LONG ? 30_000 : 1_500);
-    await plain.publish(page.channel, 'a', text('3'));
-    await context.setOffline(false);
-    await shows(page, '[dj-stream=a]', '123');
-    assert.equal(await page.textContent('[dj-stream=a]'), '123', 'each of it once');
-    await page.close();
-  }
-});
-
 test('tokens come from where the page says, and anew when their time is over', async () => {
   const env = { RILLMARK_ALLOWED_ORIGINS: site.url, RILLMARK_API_KEYS: 'k'.repeat(40), RILLMARK_TOKEN_SECRET: 's'.repeat(40) };
   const service = await Service.start(env);
@@ -143,6 +152,70 @@ test('tokens come from where the page says, and anew when their time is over', a
     [service.url, wrong.channel, better],
   );
   await stands(wrong, 'open');
+});
+
+for (const transport of ['sse', 'websocket']) {
+  test(`two channels of a page go on from where each stood (${transport})`, async () => {
+    const [service, road] = [plain, await Road.to(plain)];
+    const [one, two] = [channelName(), channelName()];
+    const of = (channel) => `<section data-rillmark-channel="${channel}" data-rillmark-url="${road.url}" ` +
+      `data-rillmark-transport="${transport}"><p dj-stream="a">${channel}: </p></section>`;
+    const module = `<script type="module" src="${service.url}/client.js"></script>`;
+    const page = await tab(context, site.page('/two', module + of(one) + of(two)));
+    const shown = (channel) => page.textContent(`[data-rillmark-channel=${channel}]`);
+    await until('both', () => page.evaluate(() => document.querySelectorAll('[data-rillmark-state=open]').length === 2));
+    for (const channel of [one, two, one]) await service.publish(channel, 'a', text('x'));
+    await until('both', async () => (await shown(one)) === `${one}: xx` && (await shown(two)) === `${two}: x`);
+    road.cut();
+    await service.publish(two, 'a', text('y'));
+    await until('the cut', () => page.evaluate(() => document.querySelectorAll('[data-rillmark-state=reconnecting]').length === 2));
+    await service.publish(one, 'a', text('y'));
+    road.mend();
+    await until('both', async () => (await shown(one)) === `${one}: xxy` && (await shown(two)) === `${two}: xy`);
+    assert.equal(await page.evaluate(() => window.seen.some(([name]) => name === 'stream:reset')), false, 'nothing anew');
+  });
+}
+
+test('tabs beyond those that a browser has connections for take sockets, and all are served', async () => {
+  const channel = channelName();
+  const more = `data-rillmark-channel="${channel}"`;
+  const url = site.page('/many', `<script type="module" src="${plain.url}/client.js" ${more}></script><p dj-stream="a"></p>`);
+  const tabs = [];
+  for (let at = 0; at < 8; at += 1) {
+    tabs.push(await tab(context, url));
+    await stands(tabs[at], 'open');
+  }
+  const transports = await Promise.all(tabs.map((page) => page.evaluate(() => window.stands.at(-1).transport)));
+  assert.deepEqual(transports, [...Array(4).fill('sse'), ...Array(4).fill('websocket')]);
+  await plain.publish(channel, 'a', { op: 'start' }, text('for all'));
+  await Promise.all(tabs.map((page) => shows(page, 'p', 'for all')));
+  const told = await Promise.all(tabs.map((page) => page.evaluate(async (client) => {
+    const { handleOf } = await import(client);
+    const began = performance.now();
+    const { cancelled } = await handleOf(document.querySelector('script')).cancel('a');
+    return [cancelled, performance.now() - began < 5_000];
+  }, `${plain.url}/client.js`)));
+  // Requests of other kinds get through: one tab has stopped it.
+  assert.equal(told.filter(([cancelled]) => cancelled).length, 1);
+  assert.ok(told.every(([, soon]) => soon));
+});
+
+test('where connections cannot be counted, a tab that gets none takes a socket after ten seconds', async () => {
+  const counted = await browser.newContext();
+  await counted.addInitScript(() => Object.defineProperty(navigator, 'locks', { value: undefined }));
+  const channel = channelName();
+  const more = `data-rillmark-channel="${channel}"`;
+  const url = site.page('/uncounted', `<script type="module" src="${plain.url}/client.js" ${more}></script><p dj-stream="a"></p>`);
+  for (let at = 0; at < 6; at += 1) await stands(await tab(counted, url), 'open');
+  const last = await tab(counted, url, (page) => page.clock.install());
+  await last.clock.runFor(5_000);
+  assert.deepEqual(await last.evaluate(() => window.states), ['connecting']);
+  await last.clock.runFor(6_000);
+  await stands(last, 'open');
+  await plain.publish(channel, 'a', text('also here'));
+  await last.clock.runFor(1_000);
+  await until('the text', async () => (await last.clock.runFor(100), (await last.textContent('p')).includes('also here')));
+  await counted.close();
 });
 
 test('a script can connect, stop a reply, and let go', async () => {
@@ -221,4 +294,11 @@ test("Chromium's own EventSource follows the wire", async () => {
   await fetch(`${plain.url}/channels/${channel}`, { method: 'DELETE' });
   // Told `ended`, it comes back by itself with its last id, and the 204 stops it.
   await page.waitForFunction(() => window.source.readyState === EventSource.CLOSED, null, { timeout: 10_000 });
+});
+
+test('half a minute offline, then all of it at once', async () => {
+  for (const { way, meanwhile, after, took, resets } of await Promise.all(offline)) {
+    assert.deepEqual([way, meanwhile, after, resets], [way, '1', '123', 0], 'each of it once');
+    assert.ok(took < 3_000, `${way}: ${took} ms, though the browser has told that it is online`);
+  }
 });
