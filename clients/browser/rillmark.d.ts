@@ -181,7 +181,7 @@ interface StreamDetail {
 }
 
 declare global {
-  interface HTMLElementEventMap {
+  interface GlobalEventHandlersEventMap {
     /** Before an op acts; `preventDefault()` leaves it out. */
     'stream:before': CustomEvent<StreamDetail & { op: Op; channel: string }>;
     'stream:start': CustomEvent<StreamDetail>;

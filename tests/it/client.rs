@@ -28,8 +28,15 @@ async fn the_client_is_the_committed_one_and_small() {
     assert_eq!(header("content-encoding:"), "br");
     let bytes: usize = header("content-length:").parse().unwrap();
     assert!(bytes <= BYTES_MAX, "{bytes} bytes");
+}
+
+#[test]
+fn the_package_is_of_this_version_and_has_its_licences() {
     let package: Value = serde_json::from_str(include_str!("../../clients/browser/package.json")).unwrap();
     assert_eq!(package["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(package["license"], "MIT OR Apache-2.0");
+    assert_eq!(include_str!("../../clients/browser/LICENSE-MIT"), include_str!("../../LICENSE-MIT"));
+    assert_eq!(include_str!("../../clients/browser/LICENSE-APACHE"), include_str!("../../LICENSE-APACHE"));
 }
 
 #[tokio::test]
