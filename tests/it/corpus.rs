@@ -3,6 +3,8 @@
 //!
 //! With `RILLMARK_TEST_LONG` set the mixtures are many and nothing is sampled.
 
+use rillmark::markdown::Options;
+
 use super::spec;
 
 /// How many mixtures a run takes.
@@ -11,6 +13,20 @@ const MIXTURES_LONG: usize = 100_000;
 
 /// Shrinking a longer source takes too long.
 const SHRINK_BYTES_MAX: usize = 4_000;
+
+/// Every extension, of a finished source.
+pub(crate) fn everything_on() -> Options {
+    Options {
+        provisional: false,
+        task_lists: true,
+        autolinks: true,
+        footnotes: true,
+        alerts: true,
+        math: true,
+        heading_ids: true,
+        ..Options::default()
+    }
+}
 
 /// A reply with prose, lists, code, a table, a quote, links.
 pub(crate) const REPLIES: &[&str] = &[

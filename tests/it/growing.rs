@@ -77,17 +77,11 @@ fn join_text(nodes: &mut Vec<Node>) {
 
 fn option_sets() -> Vec<Options> {
     let complete = Options { tail: Tail::Complete, dense: true, ..Options::default() };
-    let rich = Options {
-        task_lists: true,
-        autolinks: true,
-        footnotes: true,
-        alerts: true,
-        math: true,
-        heading_ids: true,
-        ..complete.clone()
-    };
+    let rich = Options { provisional: true, tail: Tail::Complete, dense: true, ..corpus::everything_on() };
+    // With footnotes a document is rendered as a whole.
+    let in_parts = Options { footnotes: false, ..rich.clone() };
     let escape = Options { tail: Tail::Escape, ..complete.clone() };
-    vec![complete, rich, escape]
+    vec![complete, rich, in_parts, escape]
 }
 
 /// Feeds `source` in random pieces, a frame after some of them, and looks at the page after each frame.

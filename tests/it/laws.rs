@@ -23,15 +23,7 @@ pub(crate) type Render = fn(&str, &Options, &Policy) -> String;
 /// The options of a stream, and of one with every extension.
 pub(crate) fn option_sets(tail: Tail) -> [Options; 2] {
     let plain = Options { tail, dense: true, ..Options::default() };
-    let rich = Options {
-        task_lists: true,
-        footnotes: true,
-        alerts: true,
-        math: true,
-        autolinks: true,
-        heading_ids: true,
-        ..plain.clone()
-    };
+    let rich = Options { provisional: true, tail, dense: true, ..corpus::everything_on() };
     [plain, rich]
 }
 

@@ -13,16 +13,10 @@ type Render = fn(&str, &Options, &Policy) -> String;
 fn option_sets() -> Vec<(Options, Policy)> {
     let finished = Options { provisional: false, ..Options::default() };
     let rich = Options {
-        task_lists: true,
-        autolinks: true,
-        footnotes: true,
-        alerts: true,
-        math: true,
-        heading_ids: true,
         id_prefix: "r1-".to_owned(),
         link_rel: "nofollow ugc".to_owned(),
         table_align: TableAlign::Attribute,
-        ..finished.clone()
+        ..corpus::everything_on()
     };
     let bare =
         Options { tables: false, strikethrough: false, code_classes: false, images: Images::None, ..finished.clone() };

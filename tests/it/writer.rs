@@ -3,6 +3,7 @@
 //! The sources are written here, plus every example of the specifications where they were fetched.
 
 use crate::browser;
+use crate::corpus;
 use crate::oracle::dom;
 use crate::spec;
 use rillmark::markdown::bounds::OUTPUT_FACTOR;
@@ -18,15 +19,10 @@ fn finished() -> Options {
 /// Everything on, in two ways.
 fn option_sets() -> [Options; 4] {
     let rich = Options {
-        task_lists: true,
-        autolinks: true,
-        footnotes: true,
-        alerts: true,
-        math: true,
-        heading_ids: true,
+        provisional: true,
         link_rel: "nofollow noopener".into(),
         id_prefix: "r1-".into(),
-        ..Options::default()
+        ..corpus::everything_on()
     };
     let other = Options {
         tail: Tail::Complete,

@@ -220,3 +220,59 @@ impl Search {
         self.last = Some(Leaf { kind, range, after, containers: self.open.clone(), top, top_after });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kind and text of the last leaf, what stands before it unread, and its containers: `Q`uotes, `L`ists that are
+    /// `?` unknown, `t`ight or `l`oose, and their items.
+    fn last_of(source: &str) -> (Kind, &str, &str, String) {
+        let options = Options { alerts: true, task_lists: true, ..Options::default() };
+        let leaf = last(source, &options).leaf.unwrap();
+        let containers = leaf.containers.iter().map(|container| match container {
+            Container::Quote { .. } => "Q",
+            Container::Item { .. } => "I",
+            Container::List { looseness: Looseness::Unknown, .. } => "L?",
+            Container::List { looseness: Looseness::Tight, .. } => "Lt",
+            Container::List { looseness: Looseness::Loose, .. } => "Ll",
+        });
+        (leaf.kind, &source[leaf.range.clone()], &source[leaf.after..leaf.range.start], containers.collect())
+    }
+
+    #[test]
+    fn the_last_leaf_is_found_in_its_containers() {
+        for (source, kind, text, before, containers) in [
+            ("a\n\nb *c*\nd\n", Kind::Paragraph, "b *c*\nd\n", "\n", ""),
+            ("# a\n", Kind::Other, "# a\n", "", ""),
+            ("a\n\n---\n", Kind::Other, "---\n", "\n", ""),
+            ("a\n===\n    b\n", Kind::Indented, "b\n", "    ", ""),
+            ("```\na\n", Kind::Fence, "```\na\n", "", ""),
+            ("<div>\na\n", Kind::Html, "<div>\na\n", "", ""),
+            ("| a |\n|---|\n| b |\n", Kind::Table, "| a |\n|---|\n| b |\n", "", ""),
+            ("- a\n- b *c*\n", Kind::Tight, "b *c*", "- ", "LtI"),
+            ("- a\n\n- b\n", Kind::Paragraph, "b\n", "- ", "LlI"),
+            ("- # a\n", Kind::Other, "# a\n", "- ", "L?I"),
+            ("- a\n-\n", Kind::Other, "-\n", "", "LtI"),
+            ("- a\n  - [ ] b\n", Kind::Tight, "[ ] b", "  - ", "LtILtI"),
+            ("> a\n> > - b\n", Kind::Tight, "b", "> > - ", "QQLtI"),
+            ("> [!NOTE]\n> a\n", Kind::Paragraph, "a\n", "> [!NOTE]\n> ", "Q"),
+            ("[a]: /u\n\nb [a]\n", Kind::Paragraph, "b [a]\n", "[a]: /u\n\n", ""),
+            ("- a\n\n  b\n\n  - c\n", Kind::Tight, "c", "\n  - ", "LlILtI"),
+        ] {
+            let found = last_of(source);
+            let before_it = found.2.trim_start_matches('\n');
+            assert_eq!((found.0, found.1, &*found.3), (kind, text, containers), "{source:?}");
+            assert_eq!(before_it, before.trim_start_matches('\n'), "{source:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_definition_is_found() {
+        let found = last("a\n\n[b]: /u\n[c]: /v\n", &Options::default());
+        assert_eq!(found.definition, Some(11));
+        assert_eq!(found.leaf.unwrap().range, 0..2);
+        let found = last("\n\n", &Options::default());
+        assert!(found.leaf.is_none() && found.definition.is_none());
+    }
+}

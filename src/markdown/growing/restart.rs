@@ -153,3 +153,49 @@ pub(super) fn is_loose(guard: &str, loose: &[bool]) -> bool {
     let mut items = guard.split("<li>").skip(1);
     loose.iter().all(|&loose| items.next().is_some_and(|item| item.starts_with(if loose { "<p>x</p>" } else { "x" })))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What would be parsed from each place on: of the top-level block, and behind a skeleton.
+    fn places(source: &str) -> (Option<&str>, Option<String>) {
+        let options = Options { alerts: true, ..Options::default() };
+        let Restarts { top, inside } = find(source, 0, &options);
+        assert!(top.iter().all(|top| top.prefix.is_empty()));
+        (top.map(|top| &source[top.from..]), inside.map(|inside| inside.prefix + "|" + &source[inside.from..]))
+    }
+
+    #[test]
+    fn a_window_begins_at_the_last_leaf_or_in_it() {
+        for (source, top, inside) in [
+            ("a\n", None, None),
+            ("a\n\nb\nc\n", Some("b\nc\n"), Some("|b\nc\n")),
+            ("a\n\n- b\n  - c\n", Some("- b\n  - c\n"), Some("- x\n  # x\n|  - c\n")),
+            ("- b\n- c\n", None, Some("-    x\n|- c\n")),
+            ("> a\n>\n> b\n", None, Some("|> b\n")),
+            ("```\na\nb\nc\n", None, Some("```\n|c\n")),
+            ("| a |\n|---|\n| b |\n| c |\n", None, Some("| a |\n|---|\n|| c |\n")),
+            ("- x\n\n      a\n      b\n      c\n", None, Some("- x\n\n  # x\n      a\n|      c\n")),
+            ("<div>\na\nb\n\n", None, None),
+            ("<!--\na\nb\n\n", None, Some("<!--\n|b\n\n")),
+            // A definition ends what stands before it.
+            ("a\n\n[b]: /u\n", Some("[b]: /u\n"), None),
+            ("a\n\n[b]: /u\n[c]: /v\n", Some("[c]: /v\n"), None),
+            ("> a\n\n[b]: /u\n", None, None),
+        ] {
+            let found = places(source);
+            assert_eq!((found.0, found.1.as_deref()), (top, inside), "{source:?}");
+        }
+    }
+
+    #[test]
+    fn no_window_begins_behind_what_may_become_something_else() {
+        for source in
+            ["> [a]: /u\n> 'title\n", "- a\n\n  [b]: /u\n  text\n", "> [!NOTE]\n> text\n", "> a\n>\n> [^b]: c\n> d\n"]
+        {
+            assert_eq!(places(source).1, None, "{source:?}");
+        }
+        assert_eq!(places("[a]: /u\n'title\n"), (None, None));
+    }
+}

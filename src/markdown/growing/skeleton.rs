@@ -165,3 +165,58 @@ impl Marker {
         if column(self.end + blanks) - column(self.end) > 4 { " " } else { &rest[..blanks] }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::markdown::Options;
+    use crate::markdown::growing::leaves;
+
+    /// The skeleton for the last leaf of a source.
+    fn skeleton(source: &str) -> Option<Skeleton> {
+        let leaf = leaves::last(source, &Options::default()).leaf.unwrap();
+        let line = line_of(source, skip_to_marker(source, leaf.range.start));
+        of(source, &leaf, line)
+    }
+
+    #[test]
+    fn lines_open_the_containers_again() {
+        for (source, text, loose) in [
+            ("a\n\nb\n", "", &[][..]),
+            ("> a\n>\n> b\n", "", &[]),
+            // The leaf's line goes on with an item, or begins a list in it.
+            ("- a\n\n  b\n", "- x\n\n  # x\n", &[true]),
+            ("- a\n  - b\n", "- x\n  # x\n", &[false]),
+            ("> - a\n>   > b\n", "> - x\n>   # x\n", &[false]),
+            ("12. a\n    - b\n\n      c\n", "01. x\n    - x\n\n      # x\n", &[false, true]),
+            ("-\ta\n\n\tb\n", "-\tx\n\n \t# x\n", &[true]),
+            ("-     a\n\n  b\n", "- x\n\n  # x\n", &[true]),
+            // It begins an item of a list that is open: a dummy stands in for those before.
+            ("- a\n- b\n", "-    x\n", &[false]),
+            ("7) a\n8) b\n", "1)    x\n", &[false]),
+            ("- a\n  - b\n  - c\n", "- x\n  -    x\n", &[false, false]),
+            ("> - a\n>\n> - b\n", "> -    x\n>\n", &[true]),
+        ] {
+            let made = skeleton(source).unwrap();
+            assert_eq!((made.text.as_str(), made.loose.as_slice()), (text, loose), "{source:?}");
+        }
+    }
+
+    #[test]
+    fn there_is_none_where_a_list_may_be_loose() {
+        assert_eq!(skeleton("- # a\n\n- # b\n"), None);
+        let deep: String = (0..20).map(|depth| format!("{}- a\n", "  ".repeat(depth))).collect();
+        assert_eq!(skeleton(&deep), None, "too deep");
+    }
+
+    #[test]
+    fn a_skeleton_says_how_loose_its_lists_are() {
+        for source in ["- a\n\n  b\n", "- a\n  - b\n\n    c\n", "- a\n- b\n", "> 1. a\n>    - b\n>    - c\n"] {
+            let made = skeleton(source).unwrap();
+            let options = Options { provisional: false, dense: true, ..Options::default() };
+            let html = crate::markdown::render(&made.text, &options, &crate::markdown::Policy::default());
+            let items: Vec<bool> = html.split("<li>").skip(1).map(|item| item.starts_with("<p>x</p>")).collect();
+            assert_eq!(items, made.loose, "{source:?}: {html}");
+        }
+    }
+}

@@ -3,75 +3,12 @@
 
 use rillmark::markdown::options::{Images, Options, Policy, TableAlign, Tail};
 
+use self::lines::LINES;
 use super::Case;
 use crate::corpus::{self, Dice, REPLIES, TRAPS};
 
-/// Lines that begin, go on and end blocks, define and ask.
-const LINES: &[&str] = &[
-    "",
-    "",
-    "",
-    "text",
-    "text [a] and [b][], **bold",
-    "*more* `code` [c](d)",
-    "# heading",
-    "## [b]",
-    "===",
-    "---",
-    "- item",
-    "- [a]",
-    "  more of it",
-    "1. one",
-    "10) ten",
-    "    code",
-    "> quote",
-    "> [b]: /late 'in a quote'",
-    "lazy",
-    "```",
-    "```rust",
-    "~~~",
-    "| a | b |",
-    "|---|---|",
-    "| [a] | `x` |",
-    "[a]: /u",
-    "[a]: /v \"late\"",
-    "[b]:",
-    "/w",
-    "'title",
-    "ends'",
-    "<div>",
-    "</div>",
-    "<!-- c",
-    "-->",
-    "* * *",
-    "![a]",
-    "\t- tab",
-    "***a** b*",
-    "[A]: <x y> (t)",
-    "- - x",
-    "  > [c]: /z",
-    "$x$ &amp; <b>",
-    "- [ ] todo",
-    "> - in both",
-    "  1. deep",
-    "     deeper",
-    "> ```",
-    "   ```",
-    "- ```",
-    "|",
-    "a | b",
-    "[^1]: note",
-    "see [^1]",
-    "> [!NOTE]",
-    "+ plus",
-    "-",
-    "1.",
-    ">",
-    "#",
-    "\\",
-    "a\\",
-    "x  ",
-];
+#[path = "../../../src/markdown/growing/open/tests/lines.rs"]
+mod lines;
 
 /// What a line of marks is made of.
 const MARKS: &[&str] = &[
@@ -369,7 +306,7 @@ fn options(dice: &mut Dice) -> (Options, Policy) {
         footnotes: one_in(12),
         alerts: one_in(3),
         math: one_in(3),
-        heading_ids: one_in(12),
+        heading_ids: one_in(3),
         images: if one_in(8) { Images::None } else { Images::All },
         link_rel: if one_in(8) { "nofollow ugc".to_owned() } else { String::new() },
         table_align: if one_in(4) { TableAlign::Attribute } else { TableAlign::Style },

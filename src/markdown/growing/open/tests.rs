@@ -9,53 +9,9 @@ use crate::markdown::growing::page::{apply, apply_fine};
 use crate::markdown::growing::{Edits, Growing};
 use crate::markdown::options::Tail;
 use crate::markdown::render;
+use lines::LINES;
 
-/// Lines that begin, go on and end blocks, define and ask.
-const LINES: &[&str] = &[
-    "",
-    "",
-    "",
-    "text",
-    "text [a] and [b][], **bold",
-    "*more* `code` [c](d)",
-    "# heading",
-    "## [b]",
-    "===",
-    "---",
-    "- item",
-    "- [a]",
-    "  more of it",
-    "1. one",
-    "10) ten",
-    "    code",
-    "> quote",
-    "> [b]: /late 'in a quote'",
-    "lazy",
-    "```",
-    "```rust",
-    "~~~",
-    "| a | b |",
-    "|---|---|",
-    "| [a] | `x` |",
-    "[a]: /u",
-    "[a]: /v \"late\"",
-    "[b]:",
-    "/w",
-    "'title",
-    "ends'",
-    "<div>",
-    "</div>",
-    "<!-- c",
-    "-->",
-    "* * *",
-    "![a]",
-    "\t- tab",
-    "***a** b*",
-    "[A]: <x y> (t)",
-    "- - x",
-    "  > [c]: /z",
-    "$x$ &amp; <b>",
-];
+mod lines;
 
 /// What a line may stand behind.
 const PREFIXES: &[&str] = &[
@@ -240,4 +196,49 @@ fn many_references_leave_windows_narrow() {
     assert!(growing.cost() < 200, "{} bytes", growing.cost());
     let whole = render(&source, &options(Tail::Complete), &Policy::default());
     assert!(growing.html() == whole, "the page is the view");
+}
+
+#[test]
+fn what_stands_between_leaves_may_still_become_something_else() {
+    for source in [
+        // A title over lines takes what was a paragraph.
+        "[a]: /u\n'ti\ntle'\n\n[a] b\n",
+        "> [a]: /u\n> 'ti\n> tle'\n>\n> [a] b\n",
+        "- x\n\n  [a]: /u\n  'ti\n  tle'\n\n  [a] b\n",
+        "- x\n\n  [a]:\n  /u 'ti\n  tle'\n  [b]: /v\n  text [a] [b]\n",
+        "[a]: /u\n    code?\n\n[a]: /v\n    code\n",
+        // What an alert begins with is gone, and would be its first line again.
+        "> [!NOTE]\n> text\n> > [!TIP]\n> > [!TIP]\n> > more\n>\n> [!TIP]\n",
+        "> [!NOTE]\n> [!TIP]\n> x\n>\n> - y\n>   > [!WARNING]\n>   > z\n",
+        "- > [!tip] text\n  > [!tip]\n  > more\n- > [!tip]\n\n  > [!tip]\n  x\n",
+        "> [!tip] text\n> [!tip]\n\n> [!tip]\n",
+        "[^1]: note\n\n    of [^1]\n\n- [^2]: x\n  'y\n  z'\n",
+    ] {
+        for sizes in [&[1][..], &[4], &[9, 2]] {
+            for tail in [Tail::Complete, Tail::Escape] {
+                check(source, sizes, &options(tail)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_dummy_item_swallows_no_line() {
+    // The last leaf begins an item of a list that is open: a dummy stands in for the items before it.
+    for source in [
+        "- a\n - b\n  - c\n   - d\n    - e\n",
+        "1. a\n 2. b\n  3. c\n   4. d\n     5. e\n",
+        "-\ta\n-\tb\n\t- c\n-\td\n  - e\n",
+        "- a\n\n- b\n\n  - c\n\n   - d\n- e\n",
+        "- # a\n- ```\n  b\n  ```\n-     c\n- d\n",
+        "> 1) a\n> 2) b\n>    - c\n> 3) d\n\n10) x\n11) y\n",
+        "-\n-\n  a\n-\n\n  b\n- c\n",
+        "*     a\n*     b\n *    c\n",
+    ] {
+        for sizes in [&[1][..], &[5]] {
+            for tail in [Tail::Complete, Tail::Escape] {
+                check(source, sizes, &options(tail)).unwrap();
+            }
+        }
+    }
 }
