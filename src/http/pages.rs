@@ -127,7 +127,8 @@ fn front_page(request: &HttpRequest, front: FrontPage, source: &str, html: &str)
     let main = INDEX
         .replace("{{here}}", &escape(&format!("http://{host}")))
         .replace("{{docs}}", if front.docs { DOCS } else { "" })
-        .replace("{{key}}", if front.needs_key { " -H 'authorization: Bearer KEY'" } else { "" });
+        .replace("{{key}}", if front.needs_key { " -H 'authorization: Bearer KEY'" } else { "" })
+        .replace("{{token}}", if front.needs_key { " data-rillmark-token=&quot;TOKEN&quot;" } else { "" });
     let page = SHELL.replace("{{title}}", "Markdown to safe HTML").replace("{{up}}", "");
     let (before, after) = page.split_once("{{main}}").expect("the shell has a main part");
     let (above, below) = main.split_once("{{panes}}").expect("the front page has panes");

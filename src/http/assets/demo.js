@@ -18,7 +18,10 @@ let count;
 /** From 3 tokens a second to 1,000: each step of the slider is the same factor. */
 const rate = () => Math.round(3 * (1000 / 3) ** (form.elements.rate.value / 100));
 const chosen = (name) => form.elements[name].value;
-const showRate = () => ($('.rate output').value = `${rate()} tokens/s`);
+function showRate() {
+  $('.rate output').value = `${rate()} tokens/s`;
+  form.elements.rate.setAttribute('aria-valuetext', `${rate()} tokens a second`);
+}
 
 /** A number of bytes for people. */
 function size(bytes) {
@@ -38,7 +41,7 @@ function tokenEnds(text) {
 async function start() {
   handle?.close();
   const text = source.value;
-  count = { ends: tokenEnds(text), tokens: 0, frames: 0, sent: 0, full: 0, cuts: 0, away: null, back: false };
+  count = { ends: tokenEnds(text), tokens: 0, frames: 0, sent: 0, full: 0, cuts: 0, away: false, back: false };
   for (const el of [raw, reply]) {
     el.replaceChildren();
     for (const name of ['data-stream-active', 'data-stream-error', 'aria-busy']) el.removeAttribute(name);
@@ -77,8 +80,9 @@ function onTick({ detail: { frames, id } }) {
   while (count.ends[count.tokens] <= shown) count.tokens += 1;
   if (count.away && count.back) {
     const missed = count.tokens - before;
-    say(`Resumed from ${count.away}: the ${missed} tokens it missed came at once. Nothing lost, nothing twice.`);
-    count.away = null;
+    const came = missed === 1 ? 'the token it missed has come' : `the ${missed} tokens it missed came at once`;
+    say(`Back: ${came}. Nothing lost, nothing twice.`);
+    count.away = false;
   }
   show(id);
 }
@@ -86,8 +90,8 @@ function onTick({ detail: { frames, id } }) {
 function onState({ detail: { state, wait, problem } }) {
   stand(state);
   if (state === 'reconnecting' && wait && count.cuts > 0) {
-    [count.away, count.back] = [handle.id, false];
-    say(`Cut at ${handle.id}. The reply goes on; this page comes back in ${(wait / 1000).toFixed(1)} s …`);
+    [count.away, count.back] = [true, false];
+    say(`Cut. The reply goes on; this page is back in ${(wait / 1000).toFixed(1)}\u00a0s …`);
   }
   if (state === 'open' && count.away) count.back = true;
   if (problem) say(problem.title ?? String(problem));
@@ -149,7 +153,8 @@ play.addEventListener('click', begin);
 stop.addEventListener('click', () => handle.cancel('reply').catch((error) => say(error.message)));
 cut.addEventListener('click', () => {
   count.cuts += 1;
-  fetch(`./demo/${handle.channel}/cut`, { method: 'POST' }).catch((error) => say(error.message));
+  const said = (answer) => answer.ok || say('This could not be cut.');
+  fetch(`./demo/${handle.channel}/cut`, { method: 'POST' }).then(said, (error) => say(error.message));
 });
 edit.addEventListener('click', () => {
   editing(source.hidden);

@@ -53,7 +53,7 @@ ${fence}
 Both forget all calls but the last one.
 `,
 
-  Table: `### Planets, by what a day is like
+  Table: `## Planets, by what a day is like
 
 | Planet  | Day, in hours | Year, in days | Moons |
 |:--------|--------------:|--------------:|------:|

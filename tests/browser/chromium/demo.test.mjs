@@ -1,11 +1,14 @@
 // The demo at `/`, as a visitor uses it.
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { PATIENCE, Service, browse, shows, tab } from './bench.mjs';
 
 const service = await Service.start();
 const browser = await browse();
+const axe = createRequire(join(process.cwd(), 'x.js')).resolve('axe-core/axe.min.js');
 
 const counted = (page, selector) => page.evaluate((selector) => parseInt(document.querySelector(selector).textContent, 10), selector);
 const ends = (page) => page.waitForSelector('.play:text("Stream")', { timeout: PATIENCE });
@@ -31,6 +34,10 @@ test('each sample ends as one render of it, over either transport', async () => 
   const context = await browser.newContext({ reducedMotion: 'reduce' });
   const [page, blank] = [await tab(context, service.url), await context.newPage()];
   assert.equal(await page.textContent('.tokens'), '0', 'nothing moves unasked');
+  await page.click('.play');
+  await page.waitForSelector('.rendered[data-stream-active] > p');
+  const caret = await page.evaluate(() => getComputedStyle(document.querySelector('.rendered > p'), '::after').animationName);
+  assert.equal(caret, 'none', 'nor blinks');
   await page.evaluate(() => (document.querySelector('[name=rate]').value = 100));
   for (const [at, name] of ['Code', 'Table', 'List', 'Math', 'Hostile HTML'].entries()) {
     if (at === 2) await page.click('text=WebSocket');
@@ -52,6 +59,30 @@ test('each sample ends as one render of it, over either transport', async () => 
   }
   assert.deepEqual(page.complaints, []);
 });
+
+for (const [name, options] of Object.entries({
+  'light, on a desk': { viewport: { width: 1280, height: 900 } },
+  'dark, on a phone': { viewport: { width: 390, height: 844 }, colorScheme: 'dark', isMobile: true, hasTouch: true },
+  'light, on a small phone': { viewport: { width: 320, height: 568 }, isMobile: true, hasTouch: true },
+})) {
+  test(`it can be read, reached and pressed: ${name}`, async () => {
+    // The check is a script of its own, which the page's policy would keep out.
+    const page = await tab(await browser.newContext({ ...options, bypassCSP: true }), service.url);
+    await page.click('.chips >> text=Table');
+    await shows(page, '.rendered', 'Mercury');
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), options.viewport.width, 'nothing sticks out');
+    for (const selector of ['.stop', '.cut', '.play', '.edit']) {
+      const { width, height } = await (await page.$(selector)).boundingBox();
+      assert.ok(width >= 24 && height >= 24, `${selector}: ${width} × ${height}`);
+    }
+    await page.addScriptTag({ path: axe });
+    const faults = async () => (await page.evaluate(() => window.axe.run(document))).violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
+    assert.deepEqual(await faults(), [], 'while it plays');
+    await page.click('.stop');
+    await ends(page);
+    assert.deepEqual(await faults(), [], 'and then');
+  });
+}
 
 test('without scripts the form is rendered by the service', async () => {
   const page = await tab(await browser.newContext({ javaScriptEnabled: false }), service.url);
