@@ -12,8 +12,9 @@
 //! before (`known`) and a skeleton of the containers it stands in (`skeleton`). What it shows is compared with what the
 //! page shows there: equal blocks stand, what grew is followed down to the spot that changed (`spine`), in the
 //! vocabularies that are asked for (`edits`): djust's (`diff`) and a finer one (`fine`). A definition that comes late
-//! renders anew the parts that asked for it, or the open block. Where parts do not know enough of each other (footnotes,
-//! heading ids, a bound that is near or has tripped) the document is rendered as a whole from then on.
+//! renders anew the parts that asked for it, or the open block; ids of headings go on behind those before the window
+//! (`headings`). Where parts do not know enough of each other (footnotes, a bound that is near or has tripped, a heading
+//! whose id a late definition changes) the document is rendered as a whole from then on.
 //!
 //! ```text
 //!   pushed ──► text ──► open ── looks through the ─► window ──► view ──► edits (diff, fine)
@@ -45,6 +46,7 @@ mod cut;
 mod diff;
 mod edits;
 mod fine;
+mod headings;
 mod known;
 mod labels;
 mod leaves;

@@ -15,7 +15,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::Range;
 
+use super::headings::{Heading, Headings};
 use super::known::Known;
 use super::labels::{Digest, of_definition};
 use super::parts::{self, Parts};
@@ -58,6 +60,8 @@ pub(super) struct Open {
     parts: Parts,
     /// What is defined before the window.
     known: Known,
+    /// The headings before the window.
+    headings: Headings,
     /// What the window defined at the last frame.
     late: Vec<Definition>,
     /// Where the block begins that the window begins in.
@@ -85,6 +89,8 @@ struct Shown {
     /// Where a narrower one could begin, and where in the HTML.
     restarts: Restarts,
     marks: Vec<Mark>,
+    /// Its headings, by where they start in the text.
+    headings: Vec<Heading>,
     end: End,
 }
 
@@ -92,15 +98,21 @@ impl Shown {
     fn html_at(&self, source: usize) -> Option<usize> {
         self.marks.iter().find(|mark| mark.source == source)?.html
     }
+
+    /// The headings that start before `at` of the text.
+    fn headings_before(&self, at: usize) -> &[Heading] {
+        &self.headings[..self.headings.partition_point(|heading| heading.0 < at)]
+    }
 }
 
 impl Open {
-    /// An empty document, if its options allow parts: footnotes and ids are counted over the whole document.
+    /// An empty document, if its options allow parts: footnotes are counted over the whole document.
     pub(super) fn new(options: &Options) -> Option<Self> {
-        let apart = !options.footnotes && !options.heading_ids;
+        let apart = !options.footnotes;
         apart.then(|| Self {
             parts: Parts::default(),
             known: Known::default(),
+            headings: Headings::default(),
             late: Vec::new(),
             anchor: Anchor::default(),
             window: Window::whole_blocks(0, 0, 0),
@@ -149,11 +161,11 @@ impl Open {
         });
         if let Some((window, restart)) = narrower {
             let anchor = top.and_then(|top| self.anchor_at(top, &look, text, shown));
-            self.narrow(window, restart.from, anchor, text);
+            self.narrow(window, restart.from, anchor, &look, text);
         } else if options.provisional
             && let Some((window, from)) = self.cut_text(&look, text, options, policy, shown)
         {
-            self.narrow(window, from, None, text);
+            self.narrow(window, from, None, &look, text);
         }
         self.due = text.len() + (text.len() - self.window.from).max(APPENDED_BYTES_MAX);
         Ok(look.end)
@@ -180,7 +192,8 @@ impl Open {
         let source = self.window.source(&context, text);
         let restarts = self.restarts(text, &source, &context, options);
         let marks = restarts.marks();
-        let mut out = Out { definitions: Some(Vec::new()), marks, ..Out::default() };
+        let headings = self.headings.before(&[], context.len() + self.window.prefix.len());
+        let mut out = Out { definitions: Some(Vec::new()), marks, headings, ..Out::default() };
         view(&source, self.window.before(&context), None, options, policy, &mut out);
         let mut late = out.definitions.take().ok_or(Unfit)?;
         late.retain(|definition| definition.span.start >= context.len());
@@ -198,13 +211,16 @@ impl Open {
         if edits.change_visible(&self.window.spine, hidden, old, visible).is_none() {
             return Ok(None);
         }
-        let part_html = |part: &str| parts::html_of(part, &self.known, &late, options, policy);
-        let grown = self.parts.patch(&changed, part_html, text, shown, edits)?;
+        let part_html =
+            |part: Range<usize>| parts::html_of(text, part, (&self.known, &late), &self.headings, options, policy);
+        let grown = self.parts.patch(&changed, part_html, shown, edits)?;
         self.shift(grown);
         shown.truncate(self.window.visible);
         shown.push_str(visible);
         self.late = late;
-        Ok(Some(Shown { context, html: out.html, restarts, marks: out.marks, end: out.end }))
+        let found = out.headings.found.into_iter();
+        let headings = found.filter_map(|(at, slug)| Some((self.window.in_text(&context, at)?, slug))).collect();
+        Ok(Some(Shown { context, html: out.html, restarts, marks: out.marks, headings, end: out.end }))
     }
 
     /// Parts before the window grew by so many bytes.
@@ -237,6 +253,7 @@ impl Open {
         self.window = Window::whole_blocks(start, html, elements);
         self.closers = closers;
         self.hidden_wanted.clear();
+        self.headings.back_to(start);
     }
 
     /// Places where a narrower window could begin, if lines were completed since they were last looked for.
@@ -275,7 +292,8 @@ impl Open {
         };
         let source = window.source(&context, text);
         let mark = context.len() + restart.prefix.len() + restart.mark - restart.from;
-        let mut out = Out { marks: vec![restart.mark_at(mark)], ..Out::default() };
+        let headings = self.headings.before(look.headings_before(from), context.len() + restart.prefix.len());
+        let mut out = Out { marks: vec![restart.mark_at(mark)], headings, ..Out::default() };
         view(&source, window.before(&context), None, options, policy, &mut out);
         let (guard, same) = out.html.split_at(out.marks[0].html?);
         if same != visible || !restart::is_loose(guard, &restart.loose) {
@@ -299,7 +317,8 @@ impl Open {
     }
 
     /// Takes a narrower window, which begins at `at` of what the wider one parses.
-    fn narrow(&mut self, window: Window, at: usize, anchor: Option<Anchor>, text: &str) {
+    fn narrow(&mut self, window: Window, at: usize, anchor: Option<Anchor>, look: &Shown, text: &str) {
+        self.headings.add(look.headings_before(window.from));
         let (done, late) =
             std::mem::take(&mut self.late).into_iter().partition(|definition| definition.span.start < at);
         self.late = late;

@@ -6,7 +6,9 @@
 //! **Source:** CommonMark 0.31.2 §5 and §6 (blocks first, inlines after); what the parser keeps was read in its source.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
+use super::headings::{Heading, Headings};
 use super::known::Known;
 use super::labels::Digest;
 use super::{Edits, context, text};
@@ -70,8 +72,7 @@ impl Parts {
     pub(super) fn patch(
         &mut self,
         changed: &[Digest],
-        part_html: impl Fn(&str) -> Result<String, Unfit>,
-        text: &str,
+        part_html: impl Fn(Range<usize>) -> Result<String, Unfit>,
         shown: &mut String,
         edits: &mut Edits,
     ) -> Result<isize, Unfit> {
@@ -83,7 +84,7 @@ impl Parts {
         for (index, part) in self.all.iter().enumerate() {
             let old = at..at + part.html_bytes;
             if self.wanted[wanted..part.wanted_end].iter().any(|label| changed.binary_search(label).is_ok()) {
-                let html = part_html(&text[start..part.end])?;
+                let html = part_html(start..part.end)?;
                 if !edits.change_within(elements, &shown[old.clone()], &html) {
                     return Err(Unfit);
                 }
@@ -102,18 +103,25 @@ impl Parts {
 }
 
 /// A part's HTML, with the definitions that it may ask for.
+///
+/// # Errors
+/// [`Unfit`]: they are too many, or change the id of a heading in it, which those behind it are numbered by.
 pub(super) fn html_of(
     text: &str,
-    known: &Known,
-    late: &[Definition],
+    part: Range<usize>,
+    (known, late): (&Known, &[Definition]),
+    headings: &Headings,
     options: &Options,
     policy: &Policy,
 ) -> Result<String, Unfit> {
+    let (before, within) = headings.before_part(&part);
+    let text = &text[part];
     let context = known.context([text, ""], late);
     if context.len() > context::BYTES_MAX {
         return Err(Unfit);
     }
-    let mut out = Out::default();
+    let mut out = Out { headings: before, ..Out::default() };
     render_finished(&(context + text), None, options, policy, &mut out);
-    Ok(out.html)
+    let slugs = |found: &[Heading]| found.iter().map(|heading| heading.1.clone()).collect::<Vec<_>>();
+    if slugs(&out.headings.found) == slugs(within) { Ok(out.html) } else { Err(Unfit) }
 }

@@ -4,12 +4,15 @@
 //! nothing else (`dense_leaves_out_only_separators`).
 
 use super::Writer;
+use super::slug::slug;
 use crate::markdown::elements::{self as el, Element};
 use crate::markdown::options::TableAlign;
 use pulldown_cmark::{Alignment, BlockQuoteKind, CodeBlockKind, CowStr, HeadingLevel, Tag, TagEnd};
 
 /// A heading whose text is being gathered for its id.
 pub(super) struct HeadingId {
+    /// Where the heading starts in the source.
+    start: usize,
     /// Where the `>` of its start tag stands.
     at: usize,
     pub(super) text: String,
@@ -123,18 +126,19 @@ impl<'e> Writer<'_, 'e> {
 
     fn start_heading(&mut self, level: HeadingLevel, start: usize) {
         self.html.fresh_line();
-        let wants_id = self.options.heading_ids && start < self.edits.open_line;
+        let wants_id = self.options.heading_ids && (self.headings.from..self.edits.open_line).contains(&start);
         self.open_inline(heading(level));
         if wants_id && self.written.last() == Some(&true) {
-            self.heading = Some(HeadingId { at: self.html.position() - 1, text: String::new() });
+            self.heading = Some(HeadingId { start, at: self.html.position() - 1, text: String::new() });
         }
     }
 
     fn end_heading(&mut self, level: HeadingLevel) {
-        if let Some(HeadingId { at, text }) = self.heading.take()
-            && let Some(slug) = self.slugs.give(&text)
+        if let Some(HeadingId { start, at, text }) = self.heading.take()
+            && let Some(slug) = slug(&text)
         {
-            let id = format!("user-content-{}{slug}", self.options.id_prefix);
+            self.headings.found.push((start, slug.clone()));
+            let id = format!("user-content-{}{}", self.options.id_prefix, self.headings.slugs.give(slug));
             self.html.insert_id(heading(level), at, &id);
         }
         self.close_block(heading(level));

@@ -27,7 +27,7 @@ use super::tail::End;
 use super::{Options, Policy};
 use html::Html;
 use pulldown_cmark::{Alignment, CowStr, Event};
-use slug::Slugs;
+pub(super) use slug::{Given, Slugs};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -69,6 +69,19 @@ pub(super) struct Out {
     pub end: End,
     /// Places in the source that the caller asks for, ascending.
     pub marks: Vec<Mark>,
+    /// The headings that have ids.
+    pub headings: Headings,
+}
+
+/// The headings of a source that is a part of a document, where they have ids.
+#[derive(Debug, Default)]
+pub(super) struct Headings {
+    /// What those before the part were given.
+    pub slugs: Slugs,
+    /// Those that start before this offset are none of the part, and have no id.
+    pub from: usize,
+    /// Those that were given an id: where each starts, and its slug before it was numbered.
+    pub found: Vec<(usize, String)>,
 }
 
 /// A place in the source, and where the HTML begins that was written for what starts there or later.
@@ -87,9 +100,9 @@ pub(super) fn write(source: &str, options: &Options, policy: &Policy, edits: &Ed
     if out.definitions.is_some() {
         out.definitions = document.definitions();
     }
-    let Out { html: out, marks, .. } = out;
+    let Out { html: out, marks, headings, .. } = out;
     out.reserve(source.len() + source.len() / 2);
-    let mut writer = Writer::new(source, options, policy, edits, out);
+    let mut writer = Writer::new(source, options, policy, edits, out, headings);
     if !marks.is_empty() {
         return writer.run_past(document.events(), marks);
     }
@@ -141,7 +154,7 @@ struct Writer<'o, 'e> {
     image: Option<inlines::Image<'e>>,
     /// The heading whose id is being gathered.
     heading: Option<blocks::HeadingId>,
-    slugs: Slugs,
+    headings: &'o mut Headings,
     /// Line feeds of an HTML block, written only if more of it follows.
     html_block_feeds: usize,
     /// Adjacent text, gathered only where bare URLs are looked for.
@@ -168,6 +181,7 @@ impl<'o, 'e> Writer<'o, 'e> {
         policy: &'o Policy,
         edits: &'o Edits<'o>,
         out: &'o mut String,
+        headings: &'o mut Headings,
     ) -> Self {
         Self {
             html: Html::new(out, options.dense),
@@ -183,7 +197,7 @@ impl<'o, 'e> Writer<'o, 'e> {
             footnotes: HashMap::new(),
             image: None,
             heading: None,
-            slugs: Slugs::default(),
+            headings,
             html_block_feeds: 0,
             run: inlines::Run::default(),
             in_code: false,

@@ -6,7 +6,7 @@ use super::{Open, Shown};
 use crate::markdown::growing::cut;
 use crate::markdown::growing::window::{Window, line_of};
 use crate::markdown::options::Tail;
-use crate::markdown::writer::Out;
+use crate::markdown::writer::{Headings, Out};
 use crate::markdown::{Options, Policy, render_finished, view};
 
 /// A window of fewer bytes of text is not cut: it would cost as much as it saves. Tests cut wherever it can be done.
@@ -72,7 +72,8 @@ impl Open {
         }
         let from = old.in_text(&look.context, cut.at)?;
         let mut window = Window { prefix, stand_in: cut.stand_in.len(), from, ..old.clone() };
-        let mut out = Out::default();
+        let headings = self.headings.before(look.headings_before(from), look.context.len() + window.prefix.len());
+        let mut out = Out { headings, ..Out::default() };
         view(&window.source(&look.context, text), window.before(&look.context), None, options, policy, &mut out);
         let same = out.html.strip_prefix(&guard)?;
         // The space is shown, and what follows it: a word, or text whose bracket may be hidden.
@@ -91,7 +92,8 @@ impl Open {
 
 /// What the text before a window gives, up to the end of the text that ends it.
 fn guard(before: &str, options: &Options, policy: &Policy) -> String {
-    let mut out = Out::default();
+    let headings = Headings { from: before.len(), ..Headings::default() };
+    let mut out = Out { headings, ..Out::default() };
     render_finished(before, None, &Options { provisional: false, ..options.clone() }, policy, &mut out);
     let mut html = out.html;
     while html.ends_with('>')

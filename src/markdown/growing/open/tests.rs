@@ -87,7 +87,7 @@ fn follow(pages: &mut [String; 2], edits: Edits) {
 }
 
 fn options(tail: Tail) -> Options {
-    Options { tail, dense: true, task_lists: true, alerts: true, ..Options::default() }
+    Options { tail, dense: true, task_lists: true, alerts: true, heading_ids: true, ..Options::default() }
 }
 
 /// With `RILLMARK_TEST_LONG` set, many.
@@ -117,6 +117,27 @@ fn a_late_definition_reaches_the_parts_that_asked() {
     for tail in [Tail::Complete, Tail::Escape] {
         let parts = check(&source, &[1], &options(tail)).unwrap();
         assert!(parts > 100, "parts up to {parts}");
+    }
+}
+
+#[test]
+fn ids_are_numbered_over_the_whole_document() {
+    let again = "# One\n\nOne\n===\n\n- # one\n  - ## One\n\n  text\n\n> # One\n\n# One-2\n\n";
+    let late = "# One\n\n## [x]\n\n> ## [One][y]\n\ntext\n\n";
+    let sources = [
+        (again.repeat(6), true),
+        (format!("{}[x]: /u\n\n# x\n\n# One\n", late.repeat(5)), true),
+        // The id of a heading before changes, and with it those of all that follow.
+        (format!("{}[y]: /u\n\n# One\n", late.repeat(5)), false),
+        (format!("{}- [z]\n  - # One\n\n    # x\n    [z]: /late\n\n# One\n", late.repeat(4)), true),
+    ];
+    for (source, in_parts) in sources {
+        for sizes in [&[1][..], &[3, 40], &[1_000]] {
+            for tail in [Tail::Complete, Tail::Escape] {
+                let parts = check(&source, sizes, &options(tail)).unwrap();
+                assert!(sizes == [1_000] || (parts > 100) == in_parts, "parts up to {parts} of {source:?}");
+            }
+        }
     }
 }
 
