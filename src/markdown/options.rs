@@ -217,7 +217,11 @@ pub const OPTIONS: &[OptionSpec] = &[
         true,
         "`<code class=\"language-rust\">` from a fence's info string (letters, digits, `+ # . _ -`).",
     ),
-    flag("footnotes", false, "Footnotes, in place."),
+    flag(
+        "footnotes",
+        false,
+        "Footnotes, in place. They are numbered over the whole document: a stream with them renders all of it for each frame, so a long one has fewer frames.",
+    ),
     flag("alerts", false, "`> [!NOTE]`, `[!TIP]`, `[!IMPORTANT]`, `[!WARNING]`, `[!CAUTION]` as classes on the quote."),
     flag(
         "math",

@@ -15,6 +15,9 @@ const TOKEN: usize = 4;
 /// Renders of a prefix that stand for one after each frame.
 pub(crate) const SAMPLES: usize = 48;
 
+/// Frames that are the end of a document.
+const LAST_FRAMES: usize = 300;
+
 /// A document, under options, in pieces.
 pub(crate) struct Feed {
     pub(crate) source: String,
@@ -90,7 +93,10 @@ impl Feed {
             Tail::Complete => "complete",
             Tail::Escape => "escape",
         };
-        Some(Box::new(Map::from_iter([("tail".to_owned(), Value::from(tail))])))
+        let Options { heading_ids, footnotes, .. } = self.options;
+        let flags = [("heading_ids", heading_ids), ("footnotes", footnotes)].map(|(name, on)| (name, Value::from(on)));
+        let all = flags.into_iter().chain([("tail", Value::from(tail))]);
+        Some(Box::new(all.map(|(name, value)| (name.to_owned(), value)).collect()))
     }
 
     fn finished(&self) -> Options {
@@ -136,6 +142,23 @@ impl Feed {
         let average = total * 1e6 / self.cuts.len() as f64;
         let last = per_frame(clocks.len().saturating_sub(2));
         Some(Cost { total, average, first: per_frame(0), last, fine: average })
+    }
+
+    /// CPU in µs of a push and frame at the end of the document: what stands before comes at once.
+    pub(crate) fn at_the_end(&self) -> f64 {
+        let (mut growing, mut edits) = (self.growing(), Vec::new());
+        let before = self.cuts.len().saturating_sub(LAST_FRAMES);
+        let mut pieces = self.pieces();
+        pieces.by_ref().take(before).for_each(|piece| growing.push(piece));
+        growing.frame(&mut edits);
+        let (cpu, ()) = cpu_of(|| {
+            for piece in pieces {
+                edits.clear();
+                growing.push(piece);
+                growing.frame(&mut edits);
+            }
+        });
+        cpu * 1e6 / (self.cuts.len() - before) as f64
     }
 
     /// How often pushes and frames call the parser.

@@ -2,13 +2,17 @@
 
 use super::bars::{Aim, Verdict};
 use super::feed::Feed;
-use super::sent::{Sent, sent};
+use super::sent::{Sent, sent, wait};
 use super::{FRAMES, LOST, OPS, SPAN, Settings, TAILS, aim_of_ops, aims_of_payload, options, over, taken_back};
 use crate::corpus;
+use rillmark::markdown::Options;
 use rillmark::markdown::options::Tail;
 use rillmark::protocol::Wire;
 
 const SIZES: [usize; 2] = [100_000, 1_000_000];
+
+/// A frame that renders the whole, in renders of it.
+const WHOLE: Aim = Aim::of(4.0);
 
 /// CPU of a stream, in renders of the whole.
 fn aim_of(tail: Tail, tokens: usize) -> Aim {
@@ -55,6 +59,42 @@ pub(crate) fn run(settings: &Settings) {
     println!("\nPayload: aims (bars) {} with `complete`, {} with `escape`.", told(TAILS[0]), told(TAILS[1]));
     println!("With `complete`: ops, compact, a frame a token {};", OPS.told());
     println!("lost and span {} and {}.", LOST.told(), SPAN.told());
+    extensions(settings);
+}
+
+/// What an option costs at the end of a mixed document: as it is, with ids of headings, with footnotes, which have the
+/// whole rendered for each frame, so that it is their credit that bounds them.
+fn extensions(settings: &Settings) {
+    println!("\n## Mixed documents: a frame a token at the end, tail Complete\n");
+    println!("The next frame: how long it waits for the credit of the last, if but one more token comes.\n");
+    println!("| option | bytes | one render, ms | µs a frame | ÷ one render | next frame, ms | of a core, % | |");
+    println!("|---|--:|--:|--:|--:|--:|--:|---|");
+    let plain = || options(Tail::Complete);
+    for (name, options, bound) in [
+        ("none", plain(), None),
+        ("heading_ids", Options { heading_ids: true, ..plain() }, None),
+        ("footnotes", Options { footnotes: true, ..plain() }, Some(WHOLE)),
+    ] {
+        for bytes in SIZES {
+            let source = "# Notes\n\nOne[^1] and another[^2].\n\n[^1]: The *first*.\n[^2]: The second.\n\n".to_owned()
+                + &corpus::document(settings.seed, bytes);
+            let feed = Feed::new(source, 1, options.clone(), settings.patience);
+            let (once, frame, wait) = (feed.once(), feed.at_the_end(), wait(&feed));
+            let mut verdict = Verdict::default();
+            let renders = verdict.judge("frame", bound, frame * 1e-6 / once, 2);
+            // Where it does not wait, the tokens decide.
+            let share =
+                if wait.is_zero() { "–".to_owned() } else { format!("{:.1}", frame * 1e-4 / wait.as_secs_f64()) };
+            println!(
+                "| {name} | {} | {:.3} | {frame:.2} | {renders} | {:.1} | {share} | {} |",
+                feed.source.len(),
+                once * 1e3,
+                wait.as_secs_f64() * 1e3,
+                verdict.told(),
+            );
+        }
+    }
+    println!("\nWith footnotes: a frame {} renders.", WHOLE.told());
 }
 
 fn cpu(settings: &Settings, feed: &Feed, aim: Aim, verdict: &mut Verdict) -> Option<String> {

@@ -4,7 +4,7 @@
 //! `data:` and `id:` lines, or a WebSocket message with its head.
 
 use super::feed::Feed;
-use rillmark::channel::View;
+use rillmark::channel::{Readiness, View};
 use rillmark::markdown::Policy;
 use rillmark::oplog::{Fold, Keep};
 use rillmark::protocol::{
@@ -12,7 +12,7 @@ use rillmark::protocol::{
 };
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes that one wire takes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,6 +49,27 @@ pub(crate) fn sent(feed: &Feed, wire: Wire) -> Sent {
         }
     }
     sent
+}
+
+/// How long a view lets the next frame of a document wait once all of it but the last token was framed, where nothing but
+/// that token comes.
+pub(crate) fn wait(feed: &Feed) -> Duration {
+    let mut view = View::new(Fold::new(Keep::default()), Arc::new(Policy::default()));
+    let stream = StreamName::parse("s").expect("a letter is a name");
+    let last = feed.pieces().last().map_or(0, str::len);
+    let (before, token) = feed.source.split_at(feed.source.len() - last);
+    let (mut options, now) = (feed.published(), Instant::now());
+    for (text, offset) in [before, token].into_iter().zip(1..) {
+        let op = Op::Markdown { text: text.to_owned(), options: options.take() };
+        view.apply(offset, Arc::new(Entry { stream: stream.clone(), ops: vec![op], at: 0 }));
+        if offset == 1 {
+            view.tick(now);
+        }
+    }
+    match view.ready(now) {
+        Readiness::Wait(wait) => wait,
+        Readiness::Idle | Readiness::Ready => Duration::ZERO,
+    }
 }
 
 /// Bytes of the array of ops in a frame.
