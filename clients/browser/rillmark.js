@@ -37,7 +37,8 @@ export const ops = {
   text(el, op, page) {
     const { text = '' } = op;
     const mode = op.mode || el.getAttribute('dj-stream-mode') || 'append';
-    page.clearError(el); // First: an error's message never becomes content.
+    // First: an error's message never becomes content.
+    page.clearError(el);
     putText(el, text, mode);
     setActive(el, true);
     return ['text', { text, mode }];
@@ -87,7 +88,8 @@ const EDITS = [
   (el, { html }) => splice(el, { back: 0, remove: 0, html }),
   (el, { units }) => {
     const text = el.lastChild;
-    text.deleteData(text.length - units, units); // It throws where there is not so much.
+    // It throws where there is not so much.
+    text.deleteData(text.length - units, units);
     if (text.length === 0) text.remove();
   },
   (el) => el.lastChild.remove(),
@@ -108,7 +110,7 @@ const isWhole = ({ code, path }) => code === 4 && path.length === 0;
 function splice(el, { back, remove, html }) {
   const nodes = el.childNodes;
   const from = nodes.length - back;
-  if (from < 0 || remove > back) throw new RangeError('there are not so many nodes');
+  if (from < 0 || remove > back) throw new RangeError('too few nodes');
   for (let count = 0; count < remove; count += 1) nodes[from].remove();
   const parsed = parse(html);
   parsed.normalize();
@@ -174,7 +176,7 @@ function trusted(html) {
       policy = globalThis.trustedTypes?.createPolicy('rillmark', { createHTML: (text) => text }) ?? null;
     } catch (error) {
       policy = null;
-      console.error('rillmark: the page allows no Trusted Types policy named `rillmark`', error);
+      console.error('rillmark: the Trusted Types policy is not allowed', error);
     }
   }
   return policy ? policy.createHTML(html) : html;
@@ -191,6 +193,9 @@ const OWN = /^\[dj-stream='([^']*)'\]((?: > :(?:nth-child\(\d+\)|first-child|las
 
 /** Where elements stand that belong to a channel, and no content does. */
 const HOLDERS = ['SCRIPT', 'META', 'LINK', 'HEAD'];
+
+/** Elements of channels that were let go: as they were before the first touch. */
+const left = new WeakMap();
 
 /** The channels that the page watches. Where there is more than one, each keeps to its own part of the page. */
 const pages = new Set();
@@ -242,7 +247,7 @@ export class Page {
     for (const el of document.querySelectorAll('[dj-stream]')) {
       if (this.#loaded.has(el) || this.#touched.has(el) || !this.#owns(el)) continue;
       if (!filled) {
-        this.#loaded.set(el, memoryOf(el));
+        this.#loaded.set(el, this.#left(el) ?? memoryOf(el));
       } else {
         const memory = { children: new Map(), state: STATE.map(() => null) };
         this.#loaded.set(el, memory);
@@ -251,10 +256,18 @@ export class Page {
     }
   }
 
-  /** Nothing is applied any more. */
-  close() {
+  /** Nothing is applied any more. What is shown stays, or all is as it was before: `restore`. */
+  close(restore) {
+    if (restore) this.#reset();
+    for (const [el, memory] of this.#touched) left.set(el, { ...memory, channel: this.channel });
     pages.delete(this);
     this.#waiting = [];
+  }
+
+  /** How an element was before the channel was let go that is watched again now. */
+  #left(el) {
+    const memory = left.get(el);
+    return memory?.channel === this.channel ? memory : undefined;
   }
 
   /** The connection broke: what no id has committed never came. */
@@ -353,7 +366,7 @@ export class Page {
       ops.edit(el, op, this);
       return true;
     } catch (error) {
-      console.warn(`rillmark: ${this.channel}/${stream}: its element was changed, and is asked for anew`, error);
+      console.warn(`rillmark: ${this.channel}/${stream}: its element was changed: asked for anew`, error);
       this.#broken.add(stream);
       this.#mend();
     }
@@ -479,6 +492,9 @@ export class Page {
     if (known) {
       known.streams.add(this.#stream);
     } else if (!this.#made(el)) {
+      // All that was shown comes again.
+      const before = this.#left(el);
+      if (before && this.#restoring) recall(el, before);
       const memory = this.#loaded.get(el) ?? memoryOf(el);
       this.#touched.set(el, { ...memory, streams: new Set([this.#stream]) });
       const spoken = '[aria-live], [role=log], [role=status], [role=alert]';
@@ -681,7 +697,7 @@ class Told {
     const [code, path, ...content] = op;
     if (code === 0 || code === 1 || code === 4) this.#cursor = [number, code, path];
     const edit = { op: 'edit', path: path === '' ? [] : path.split('.').map(Number), code };
-    (MEMBERS[code] ?? []).forEach((name, at) => (edit[name] = content[at]));
+    MEMBERS[code]?.forEach((name, at) => (edit[name] = content[at]));
     return edit;
   }
 }
@@ -732,7 +748,7 @@ const LIVED = 5_000;
 /** What one connection carries. */
 const CHANNELS_MAX = 32;
 
-/** Over HTTP/1.1 a browser opens six connections to a host, for all tabs: events take no more, so that the rest gets through. */
+/** Over HTTP/1.1 a browser opens six connections to a host, for all tabs. Events take so many, and the rest gets through. */
 const SLOTS = 4;
 
 /** Close codes of WebSockets after which one comes back: those of broken connections, and 4000 to 4099. */
@@ -1043,7 +1059,8 @@ async function slotOf(url) {
     const leave = await new Promise((resolve) => {
       const hold = (lock) => (lock ? new Promise(resolve) : resolve(null));
       const name = `rillmark ${new URL(url).host} ${slot}`;
-      locks.request(name, { ifAvailable: true }, hold).catch(() => resolve(() => {})); // Not in this kind of page.
+      // Not in this kind of page.
+      locks.request(name, { ifAvailable: true }, hold).catch(() => resolve(() => {}));
     });
     if (leave) return leave;
   }
@@ -1129,17 +1146,18 @@ class Handle extends EventTarget {
 
   /** Asks for everything anew: for a page that has changed what a stream's element holds. */
   refresh() {
-    this.#page.id = '!'; // No id: the service answers with a snapshot.
+    // No id: the service answers with a snapshot.
+    this.#page.id = '!';
     this.#watched.connection.renew();
   }
 
-  /** Lets the channel go. What is shown stays. */
-  close() {
+  /** Lets the channel go. What is shown stays, or (for ourselves) all is as it was before: `restore`. */
+  close(restore) {
     if (!this.#page.handles.delete(this)) return;
     this.#page.scopes.delete(this.#root);
     if (this.#page.handles.size > 0) return;
     this.#watched.connection.remove(this.#page);
-    this.#page.close();
+    this.#page.close(restore === true);
     watched.delete(keyOf(this.#settings.url, this.channel));
   }
 }
@@ -1154,7 +1172,12 @@ const keyOf = (url, channel) => `${url} ${channel}`;
  * @param {import('./rillmark.d.ts').Settings} settings
  * @returns {Handle}
  */
-export function connect(settingsOfPage) {
+export function connect(settings) {
+  return watch(settings);
+}
+
+/** `anew`: the settings take the place of those before. */
+function watch(settingsOfPage, anew) {
   const { channel, token, id, from, root, credentials = 'same-origin' } = settingsOfPage;
   let { url, transport, wire } = settingsOfPage;
   url = new URL(url ?? '.', url === undefined ? import.meta.url : document.baseURI).href;
@@ -1174,6 +1197,10 @@ export function connect(settingsOfPage) {
   // Who has declared the channel is told to the page first: that says which elements are its own.
   const filled = page.handles.size === 1 && id !== undefined;
   queueMicrotask(() => page.handles.size > 0 && page.remember(filled));
+  if (anew && at.connection && !isSame(settings, at.connection)) {
+    at.connection.remove(page);
+    page.cut();
+  }
   // What was refused or has ended is tried anew, with what is said now.
   if (!at.connection?.pages.has(channel)) {
     at.connection = connectionFor(settings);
@@ -1184,14 +1211,16 @@ export function connect(settingsOfPage) {
 
 /** A connection that goes to the same place with the same token, and has room. */
 function connectionFor(settings) {
-  const same = (other) => Object.keys(settings).every((name) => settings[name] === other[name]);
-  const shared = [...connections].find((one) => same(one.settings) && one.pages.size < CHANNELS_MAX);
+  const shared = [...connections].find((one) => isSame(settings, one) && one.pages.size < CHANNELS_MAX);
   return shared ?? new Connection(settings);
 }
+
+const isSame = (settings, other) => Object.keys(settings).every((name) => settings[name] === other.settings[name]);
 
 // ---- Declarations ---------------------------------------------------------------------------------------------------
 
 const SETTINGS = ['url', 'channel', 'token', 'token-url', 'transport', 'id', 'from', 'wire'];
+const ID = SETTINGS.indexOf('id');
 
 /** Elements that declare a channel: what they said, and what came of it. */
 const declared = new Map();
@@ -1202,7 +1231,7 @@ const sources = new Map();
 /** Tokens from an address of the page's own origin: `GET` → `{"token": "…"}`. */
 function tokensFrom(address) {
   const at = new URL(address, document.baseURI);
-  if (at.origin !== location.origin) throw new Error(`rillmark: ${at} is not of this page's origin`);
+  if (at.origin !== location.origin) throw new Error(`rillmark: ${at} is of another origin`);
   const source = async () => {
     const answer = await fetch(at, { credentials: 'same-origin', cache: 'no-store' });
     if (!answer.ok) throw new Error(`no token: ${at.pathname} answered ${answer.status}`);
@@ -1215,32 +1244,38 @@ function tokensFrom(address) {
 /** Takes up what is declared and lets go of what is not any more. */
 function heed() {
   const said = (el) => SETTINGS.map((name) => el.getAttribute(`data-rillmark-${name}`));
-  for (const [el, { handle, page, words }] of declared) {
-    if (el.isConnected && String(said(el)) === words) continue;
+  // Where settings change, what was said before is let go last: a channel that is still watched goes on.
+  const before = new Map();
+  for (const [el, entry] of declared) {
+    const words = said(el);
+    if (el.isConnected && String(words) === String(entry.words)) continue;
     declared.delete(el);
-    page?.declaredBy.delete(el);
-    handle?.close();
+    entry.page?.declaredBy.delete(el);
+    if (el.isConnected && words[ID] === entry.words[ID]) before.set(el, entry);
+    else entry.handle?.close();
   }
   for (const el of document.querySelectorAll('[data-rillmark-channel]')) {
     if (declared.has(el)) continue;
     const words = said(el);
     const [url, channel, token, tokenUrl, transport, id, from, wire] = words.map((word) => word || undefined);
-    const entry = { words: String(words), handle: undefined, page: undefined };
+    const entry = { words, handle: undefined, page: undefined };
     declared.set(el, entry);
     if (!channel) continue;
     try {
       const tokens = tokenUrl ? tokensFrom(tokenUrl) : token;
-      entry.handle = connect({ url, channel, token: tokens, transport, id, from, wire });
+      entry.handle = watch({ url, channel, token: tokens, transport, id, from, wire }, before.has(el));
       entry.page = [...pages].find((page) => page.handles.has(entry.handle));
       entry.page.declaredBy.add(el);
       // A second place for what has been sent already: everything is sent anew.
-      const late = entry.page.handles.size > 1 && entry.page.id !== undefined;
+      const late = before.get(el)?.page !== entry.page && entry.page.handles.size > 1 && entry.page.id !== undefined;
       if (late && el.querySelector('[dj-stream]')) entry.handle.refresh();
     } catch (error) {
       el.setAttribute('data-rillmark-state', 'closed');
       reportError(error);
     }
   }
+  // An element that is another channel's now shows nothing of the one before.
+  for (const [el, { handle }] of before) handle?.close(!!declared.get(el)?.page);
 }
 
 /** The handle of a channel that an element declares. */

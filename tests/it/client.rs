@@ -9,7 +9,7 @@ use crate::helpers::{TestApp, check_problem, spawn_app, spawn_app_with, until};
 use crate::subscriber::{Sse, Ws};
 
 /// Its size as most browsers get it, in bytes.
-const BYTES_MAX: usize = 10 * 1024;
+const BYTES_MAX: usize = 10_000;
 
 #[tokio::test]
 async fn the_client_is_the_committed_one_and_small() {

@@ -328,6 +328,66 @@ test('what is declared later is picked up, what is removed is let go, one connec
   await shows(page, `#${two} p`, 'two more');
 });
 
+test('settings that change are heeded, and what is shown goes on', async () => {
+  const channel = channelName();
+  const declared = `<section data-rillmark-channel="${channel}"><ul dj-stream="log"><li>was</li></ul></section>`;
+  const page = await tab(context, site.page('/changing', `<script type="module" src="${service.url}/client.js"></script>${declared}`));
+  await stands(page, 'open');
+  const set = (name, value) => page.evaluate(([name, value]) => document.querySelector('section').setAttribute(`data-rillmark-${name}`, value), [name, value]);
+  const items = () => page.evaluate(() => [...document.querySelectorAll('li')].map((li) => li.textContent).join(' '));
+  const put = (channel, item) => service.publish(channel, 'log', { op: 'append', html: `<li>${item}</li>` });
+  await put(channel, '1');
+  await shows(page, 'ul', '1');
+  // Another token, another transport: the same channel, from where it stands.
+  for (const [name, value, item] of [['token', 'other', '2'], ['transport', 'websocket', '3'], ['wire', 'djust', '4']]) {
+    await set(name, value);
+    await put(channel, item);
+    await shows(page, 'ul', item);
+  }
+  assert.equal(await items(), 'was 1 2 3 4');
+  assert.equal(await page.evaluate(() => window.stands.at(-1).transport), 'websocket');
+  assert.equal(await page.evaluate(() => window.seen.some(([name]) => name === 'stream:reset')), false);
+  // Another channel shows what is its own, and the first one again all of it.
+  const other = channelName();
+  await put(other, 'x');
+  await set('channel', other);
+  await shows(page, 'ul', 'x');
+  assert.equal(await items(), 'was x');
+  await set('channel', channel);
+  await shows(page, 'ul', '4');
+  assert.equal(await items(), 'was 1 2 3 4');
+  assert.deepEqual(page.complaints, []);
+});
+
+test('a channel that is let go and watched again shows nothing twice', async () => {
+  const channel = channelName();
+  const page = await tab(context, site.page('/again', '<ul dj-stream="log"><li>was</li></ul><p id="note">note</p>'));
+  const items = () => page.evaluate(() => [...document.querySelectorAll('li')].map((li) => li.textContent).join(' '));
+  const watch = (more) =>
+    page.evaluate(
+      async ([url, channel, more]) => {
+        const { connect } = await import(`${url}/client.js`);
+        window.id = window.handle?.id;
+        window.handle?.close();
+        window.handle = connect({ url, channel, ...(more && { id: window.id }) });
+      },
+      [service.url, channel, more],
+    );
+  await watch();
+  await service.publish(channel, 'log', { op: 'append', html: '<li>1</li>' }, { op: 'text', target: '#note', text: '!' });
+  await shows(page, '#note', 'note!');
+  await watch();
+  await service.publish(channel, 'log', { op: 'append', html: '<li>2</li>' });
+  await shows(page, 'ul', '2');
+  assert.equal(await items(), 'was 1 2');
+  assert.equal(await page.textContent('#note'), 'note!');
+  // With the id of what is shown, only what is missing is sent.
+  await watch(true);
+  await service.publish(channel, 'log', { op: 'append', html: '<li>3</li>' });
+  await shows(page, 'ul', '3');
+  assert.equal(await items(), 'was 1 2 3');
+});
+
 test('an element that comes too late for a stream gets all of it', async () => {
   const page = await open('<p dj-stream="b"></p>');
   const body = service.reply(page.channel, 'late');
