@@ -80,14 +80,18 @@ impl Text {
     }
 }
 
-/// Makes room at the end of a long text: an eighth of it, where it would double by itself and hold twice what it needs.
+/// A text of so many bytes makes room for half as much at a time.
+const LARGE_BYTES: usize = 1 << 20;
+
+/// Makes room at the end of a long text: an eighth of it, a sixteenth of a large one, where it would double by itself and
+/// hold twice what it needs.
 pub(super) fn grow_by_little(text: &mut String) {
     if text.capacity() - text.len() < text.len() / 64 {
-        text.reserve_exact(text.len() / 8);
+        text.reserve_exact(text.len() / if text.len() < LARGE_BYTES { 8 } else { 16 });
     }
 }
 
-/// The same for a list that gains so many items.
+/// Makes room in a list that gains so many items: for an eighth more.
 pub(super) fn grow_list_by_little<T>(list: &mut Vec<T>, more: usize) {
     if list.capacity() - list.len() < more {
         list.reserve_exact(more.max(list.len() / 8).max(4));
