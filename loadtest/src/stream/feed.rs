@@ -15,6 +15,9 @@ const TOKEN: usize = 4;
 /// Renders of a prefix that stand for one after each frame.
 pub(crate) const SAMPLES: usize = 48;
 
+/// So near the end of a page most edits change it.
+const NEAR_BYTES: usize = 64 << 10;
+
 /// Frames that are the end of a document.
 const LAST_FRAMES: usize = 300;
 
@@ -206,12 +209,13 @@ impl Feed {
             if edits.is_empty() {
                 return;
             }
-            // What only grew took nothing back.
             let now = growing.html();
-            let (lost, span) = back::taken_back(&before, now);
+            let from = same_until(&before, now, edits);
+            let (lost, span) = back::taken_back(&before[from..], &now[from..]);
             payload.lost += lost;
             payload.span += span;
-            now.clone_into(&mut before);
+            before.truncate(from);
+            before.push_str(&now[from..]);
         };
         for piece in self.pieces() {
             let mut edits = Edits::of(true, true);
@@ -222,6 +226,7 @@ impl Feed {
         let mut edits = Edits::of(true, true);
         growing.finish_into(&mut edits);
         look(&growing, &edits);
+        assert!(before == growing.html(), "what was taken for the same is the same");
         payload.html = growing.html().len();
         payload.visible = back::visible(growing.html()).len();
         payload
@@ -237,6 +242,15 @@ impl Feed {
         let each = self.cuts.len() as f64 / samples.len() as f64;
         (cpu * each, bytes as f64 * each)
     }
+}
+
+/// Up to where two pages are the same, about: where edits only append it is near the end, and mostly so where not. All of
+/// a large page is compared where it must be, and no more: that would take longer than what is measured.
+fn same_until(old: &str, new: &str, edits: &Edits) -> usize {
+    let near = old.floor_char_boundary(old.len().saturating_sub(NEAR_BYTES));
+    let appends = |edit: &FineEdit| matches!(edit, FineEdit::AppendText { .. } | FineEdit::AppendHtml { .. });
+    let same = edits.fine.iter().flatten().all(appends) || new.as_bytes().starts_with(&old.as_bytes()[..near]);
+    if same && new.is_char_boundary(near) { near } else { 0 }
 }
 
 fn coarse_bytes(edit: &Edit) -> usize {

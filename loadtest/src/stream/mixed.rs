@@ -57,8 +57,8 @@ pub(crate) fn run(settings: &Settings) {
     rows(settings, |feed, tail, tokens, verdict| Some(bytes(feed, tail, tokens, verdict)));
     let told = |tail| aims_of_payload(tail).map(Aim::told).join(" and ");
     println!("\nPayload: aims (bars) {} with `complete`, {} with `escape`.", told(TAILS[0]), told(TAILS[1]));
-    println!("With `complete`: ops, compact, a frame a token {};", OPS.told());
-    println!("lost and span {} and {}.", LOST.told(), SPAN.told());
+    println!("Ops, compact, a frame a token {}.", OPS.told());
+    println!("Lost and span, with `complete`: {} and {}.", LOST.told(), SPAN.told());
     extensions(settings);
 }
 
@@ -126,7 +126,7 @@ fn bytes(feed: &Feed, tail: Tail, tokens: usize, verdict: &mut Verdict) -> Strin
         verdict.judge("payload, compact", Some(fine), of(payload.fine), 2),
         format!("{:.0}", feed.naive().1 / payload.html as f64),
         format!("{:.2}", of(djust.ops)),
-        verdict.judge("ops, compact", aim_of_ops(tail, tokens), of(compact.ops), 2),
+        verdict.judge("ops, compact", aim_of_ops(tokens), of(compact.ops), 2),
     ];
     let both = |count: fn(&Sent) -> usize| format!("{:.2} | {:.2}", of(count(&djust)), of(count(&compact)));
     let sockets = [both(|sent| sent.frames), both(|sent| sent.sse), both(|sent| sent.websocket)];

@@ -95,7 +95,7 @@ fn taken_back(verdict: &mut Verdict, payload: &Payload, tail: Tail) -> String {
 /// What a reader loses, per 1,000 visible characters, with `complete`.
 const LOST: Aim = Aim::of(5.0);
 const SPAN: Aim = Aim::of(40.0);
-/// Bytes of the compact wire's ops over the finished HTML, at a token a frame, with `complete`.
+/// Bytes of the compact wire's ops over the finished HTML, at a token a frame.
 const OPS: Aim = Aim::of(2.5);
 
 /// Bytes of HTML and text over the finished HTML: in djust's vocabulary (bound for mixed documents only), in the finer one.
@@ -107,6 +107,6 @@ fn aims_of_payload(tail: Tail) -> [Aim; 2] {
 }
 
 /// The aim of the compact wire's ops.
-fn aim_of_ops(tail: Tail, tokens: usize) -> Option<Aim> {
-    (tail == Tail::Complete && tokens == 1).then_some(OPS)
+fn aim_of_ops(tokens: usize) -> Option<Aim> {
+    (tokens == 1).then_some(OPS)
 }

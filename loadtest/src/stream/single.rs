@@ -22,7 +22,7 @@ pub(crate) fn run(settings: &Settings) {
     }
     println!("\nAims (bars), a frame a token: average {} µs", Aim::of(3.0).told());
     println!("(`[a](b ` {}), p99 of fence, lists, quote and table {} µs,", Aim::of(10.0).told(), Aim::of(15.0).told());
-    println!("ops, compact, with `complete` {}. Slopes (over the sizes so far) {},", OPS.told(), Aim::SLOPE.told());
+    println!("ops, compact, {}. Slopes (over the sizes so far) {},", OPS.told(), Aim::SLOPE.told());
     println!(
         "payload, compact, as of mixed documents. djust's form has no word for what is taken back within a block:"
     );
@@ -125,7 +125,7 @@ fn sizes(feed: &Feed, payload: &Payload, naive: f64, (tail, tokens): (Tail, usiz
         format!("{:.2}", of(payload.coarse)),
         verdict.judge("payload", Some(aims_of_payload(tail)[1]), of(payload.fine), 2),
         format!("{:.0}", naive / payload.html.max(1) as f64),
-        verdict.judge("ops", aim_of_ops(tail, tokens).filter(|_| shows), of(compact.ops), 2),
+        verdict.judge("ops", aim_of_ops(tokens).filter(|_| shows), of(compact.ops), 2),
     ];
     let both = |count: fn(&Sent) -> usize| {
         let djust = djust.as_ref().map_or("–".to_owned(), |djust| format!("{:.2}", of(count(djust))));
