@@ -140,6 +140,11 @@ test('tokens come from where the page says, and anew when their time is over', a
     assert.equal(await page.textContent('[dj-stream=a]'), '12');
     await page.close();
   }
+  // Nothing is asked of another origin's address for tokens.
+  const more = `data-rillmark-channel="c" data-rillmark-token-url="${plain.url}/token"`;
+  const foreign = await tab(context, site.page('/foreign', `<script type="module" src="${service.url}/client.js" ${more}></script>`));
+  await foreign.waitForSelector('script[data-rillmark-state=closed]', { state: 'attached' });
+  assert.match(String(foreign.complaints), /another origin/);
   // One that cannot be renewed, and one that opens another channel.
   const other = sign('--subscribe', 'other');
   const [none, wrong] = [await open('', { service, state: 'closed' }), await open('', { service, more: `data-rillmark-token="${other}"`, state: 'closed' })];
