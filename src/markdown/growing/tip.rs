@@ -14,7 +14,7 @@ use std::mem;
 use super::{Edits, Path, Step};
 use crate::markdown::bounds::Scan;
 use crate::markdown::options::Tail;
-use crate::markdown::tail::{End, FenceEnd, PROVISIONAL, TextEnd, tries_alike};
+use crate::markdown::tail::{End, FenceEnd, PROVISIONAL, TextEnd, is_of_destination, tries_alike};
 use crate::markdown::writer::{self, Out};
 use crate::markdown::{Options, escape};
 
@@ -38,7 +38,14 @@ struct Spot {
     path: Path,
     /// So many bytes of HTML follow.
     behind: usize,
+    /// It is a cell of a table's body.
+    in_cell: bool,
 }
+
+/// Close inline elements that may stand before text.
+const INLINES: [&str; 7] = ["</a>", "</code>", "</em>", "</strong>", "</del>", "</span>", "</sup>"];
+/// The body of a table that has only a head.
+const NO_ROWS: &str = "<tbody></tbody>";
 
 impl Tip {
     pub(super) fn new(options: &Options) -> Self {
@@ -48,9 +55,9 @@ impl Tip {
     /// A frame has parsed all of the text, and its view ends so.
     pub(super) fn set(&mut self, end: End) {
         self.inert.heading = matches!(&end, End::Text(text) if text.heading);
+        self.feed = matches!(&end, End::Text(text) if text.feed);
         self.end = end;
         self.spot = None;
-        self.feed = false;
         self.waiting.clear();
     }
 
@@ -68,6 +75,8 @@ impl Tip {
         let mut html = String::with_capacity(text.len() - from + 8);
         let grown = match &self.end {
             End::Unknown => return false,
+            End::Held => return text[from..].bytes().all(is_of_destination),
+            End::Text(end) if end.cells.is_some() => return self.grow_cells(*end, text, from, shown, edits),
             End::Text(end) => self.grow_text(*end, text.as_bytes()[from - 1], &text[from..], &mut html),
             End::Fence(end) if end.decided && !text[from..].contains('\n') => {
                 escape::text(&mut html, &text[from..]);
@@ -90,7 +99,8 @@ impl Tip {
 
     fn append(&mut self, html: String, shown: &mut String, edits: &mut Edits) {
         if !html.is_empty() {
-            let spot = self.spot.get_or_insert_with(|| Spot::find(shown));
+            let outside = matches!(&self.end, End::Text(end) if end.outside);
+            let spot = self.spot.get_or_insert_with(|| Spot::find(shown, outside, None));
             shown.insert_str(shown.len() - spot.behind, &html);
             edits.append_text(&spot.path, html);
         }
@@ -157,6 +167,56 @@ impl Tip {
         escape::text(html, &new[plain..]);
         self.feed = state.1;
         Some(End::Text(TextEnd { spaces: state.0, ..end }))
+    }
+
+    /// In the body of a table, a pipe ends a cell. Each part of what is new is a cell's: first all are looked at, then
+    /// all are shown.
+    fn grow_cells(&mut self, end: TextEnd, text: &str, from: usize, shown: &mut String, edits: &mut Edits) -> bool {
+        let (mut parts, mut end, mut at) = (Vec::new(), end, from);
+        for part in text[from..].split_inclusive('|') {
+            let words = part.trim_end_matches('|');
+            let begins = if end.blank { words.trim_start_matches(' ') } else { words };
+            let mut html = String::new();
+            if !end.blank || begins.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+                let new_at = at + words.len() - begins.len();
+                let Some(End::Text(grown)) = self.grow_text(end, text.as_bytes()[new_at - 1], begins, &mut html) else {
+                    return false;
+                };
+                parts.push((end, html));
+                end = TextEnd { blank: false, ..grown };
+            } else if !begins.is_empty() {
+                return false;
+            }
+            at += part.len();
+            if words.len() < part.len() {
+                let Some(cells) = end.cells.filter(|&cells| cells > 0 && !end.blank) else { return false };
+                end = TextEnd { spaces: 0, outside: false, blank: true, cells: Some(cells - 1), ..end };
+            }
+        }
+        self.append_cells(parts, end, shown, edits)
+    }
+
+    /// Each of the `parts` goes into a cell that ends so, or into the next.
+    fn append_cells(
+        &mut self,
+        parts: Vec<(TextEnd, String)>,
+        end: TextEnd,
+        shown: &mut String,
+        edits: &mut Edits,
+    ) -> bool {
+        let begins = parts.iter().filter(|(end, _)| end.blank);
+        // A table that stands too deep is not one on the page.
+        if begins.map(|(end, _)| Spot::find(shown, false, end.cells)).any(|spot| !spot.in_cell) {
+            return false;
+        }
+        for (before, html) in parts {
+            if before.blank {
+                self.spot = Some(Spot::find(shown, false, before.cells));
+            }
+            self.append(html, shown, edits);
+        }
+        self.end = End::Text(end);
+        true
     }
 
     fn grow_fence(&mut self, end: &FenceEnd, new: &str, html: &mut String) -> Option<End> {
@@ -235,26 +295,44 @@ impl FenceLine {
 }
 
 impl Spot {
-    /// The end of the text that ends a page: only end tags, and the empty cells that fill a row, stand behind it.
-    fn find(html: &str) -> Self {
+    /// The end of the text that ends a page: only end tags, and the empty cells that fill a row, stand behind it. If the
+    /// text is `outside`, an inline element may stand before it. If so many `cells` follow, it may be empty itself.
+    fn find(html: &str, outside: bool, cells: Option<usize>) -> Self {
         let mut path = Path::new();
         let mut end = html.len();
-        let mut filled = false;
+        let (mut filled, mut in_cell, mut bodiless) = (0, false, false);
         // Text that goes on for long is not looked through.
         let tag = |end: usize| html[..end].strip_suffix('>')?.rfind('<').filter(|&at| html[at..].starts_with("</"));
         while let Some(start) = tag(end) {
+            if outside && INLINES.contains(&&html[start..end]) {
+                break;
+            }
+            if html[..end].ends_with(NO_ROWS) {
+                (end, bodiless) = (end - NO_ROWS.len(), true);
+                continue;
+            }
             let cell = &html[start..end] == "</td>";
             let opened =
                 if cell { html[..start].rfind("<td").filter(|&at| is_one_tag(&html[at..start])) } else { None };
-            if let Some(opened) = opened {
-                (end, filled) = (opened, true);
+            if let Some(opened) = opened
+                && cells.is_none_or(|cells| filled < cells)
+            {
+                (end, filled) = (opened, filled + 1);
                 continue;
             }
-            let step = if cell && filled { Step::Child(cells(&html[..start])) } else { Step::Last };
+            let step = match cell && filled > 0 {
+                true => Step::Child(cells_of(&html[..start])),
+                false if std::mem::take(&mut bodiless) => Step::Child(1),
+                false => Step::Last,
+            };
             path.push(step);
             end = start;
+            in_cell = opened.is_some();
+            if cell && cells.is_some() {
+                break;
+            }
         }
-        Self { path, behind: html.len() - end }
+        Self { path, behind: html.len() - end, in_cell: in_cell && cells.is_none_or(|cells| cells == filled) }
     }
 }
 
@@ -264,7 +342,7 @@ fn is_one_tag(html: &str) -> bool {
 }
 
 /// The cells of the last row so far.
-fn cells(html: &str) -> usize {
+fn cells_of(html: &str) -> usize {
     let row = html.rfind("<tr>").unwrap_or(0);
     html[row..].matches("<td").count()
 }

@@ -14,6 +14,9 @@ pub(in crate::markdown) enum End {
     Text(TextEnd),
     /// All of the source is shown, and its last line stands in an open code fence.
     Fence(FenceEnd),
+    /// What ends the source is not shown: the destination of a link or of a definition, or a URL in angle brackets.
+    /// Neither is more of it.
+    Held,
     /// What follows is text as it is, up to a line feed.
     Line,
     /// Nothing of the last line, which is blank, is shown. As soon as it is not, it is a provisional paragraph, at the
@@ -24,7 +27,7 @@ pub(in crate::markdown) enum End {
 }
 
 /// Text that is a paragraph's, a list item's, a heading's or a cell's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::markdown) struct TextEnd {
     /// Spaces at its end that are not shown, because nothing follows them yet.
     pub spaces: usize,
@@ -36,6 +39,21 @@ pub(in crate::markdown) struct TextEnd {
     pub heading: bool,
     /// A line that begins with a letter goes on with it.
     pub wraps: bool,
+    /// A line feed stands behind it, which shows once its line goes on.
+    pub feed: bool,
+    /// An inline element ends it, and what follows stands behind that.
+    pub outside: bool,
+    /// It is all shown as it will be once its leaf has ended: in the body of a table, a pipe ends it. So many cells of the
+    /// row follow.
+    pub cells: Option<usize>,
+    /// It is a cell's, and empty.
+    pub blank: bool,
+}
+
+/// Whether a byte goes on with a destination or a URL that holds nothing else, and begins or ends no other markup there.
+pub(in crate::markdown) fn is_of_destination(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'/' | b':' | b'.' | b'?' | b'=' | b'&' | b'-' | b'+' | b'%' | b'#' | b',' | b'@')
 }
 
 /// A line of fenced code.
@@ -62,6 +80,8 @@ impl FenceEnd {
             let at_margin = opening.is_empty();
             return at_margin.then(|| Self { fence, prefix: Some(String::new()), widest: true, decided: false });
         }
+        // Text that goes on over the line's start is one piece of the source: containers take nothing of the line.
+        let code = code.max(line);
         let taken = source.get(line..code)?;
         let decided = source.as_bytes()[code..].iter().any(|&byte| byte != fence && !matches!(byte, b' ' | b'\t'));
         let prefix = taken.bytes().all(|byte| matches!(byte, b' ' | b'>')).then(|| taken.to_owned());

@@ -76,14 +76,15 @@ fn open_fence(source: &str, line: usize, options: &Options) -> Option<(usize, us
     if !may_hold_a_fence(&source[..line]) {
         return None;
     }
-    let (mut fence, mut code): (Option<Range<usize>>, usize) = (None, 0);
+    // Of a line on which no code stands, it is not known where it would.
+    let (mut fence, mut code): (Option<Range<usize>>, usize) = (None, usize::MAX);
     for (event, range) in Document::new(source, options).events() {
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_))) => fence = Some(range),
             // Containers say nothing; whatever else begins after the fence ends it as the last leaf.
             Event::Start(Tag::List(_) | Tag::Item | Tag::BlockQuote(_)) | Event::End(_) => {}
             _ if fence.as_ref().is_some_and(|fence| range.start >= fence.end) => fence = None,
-            Event::Text(_) => code = range.start,
+            Event::Text(_) if range.end > line => code = code.min(range.start),
             _ => {}
         }
     }

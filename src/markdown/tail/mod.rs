@@ -10,7 +10,7 @@ mod end;
 mod escape;
 
 pub(super) use complete::{complete, is_no_tail, may_be_title, may_begin_definition, tries_alike};
-pub(super) use end::{End, FenceEnd, TextEnd};
+pub(super) use end::{End, FenceEnd, TextEnd, is_of_destination};
 pub(super) use escape::{PROVISIONAL, escape};
 
 /// Where the last line of `source` starts; `source.len()` if its line feed has been read.

@@ -82,6 +82,12 @@ impl<'e> Writer<'_, 'e> {
         }
     }
 
+    /// Whether what stands at `range` is not shown.
+    pub(super) fn is_hidden(&self, range: &Range<usize>) -> bool {
+        !self.plain_text
+            && self.edits.hidden.iter().any(|hidden| hidden.start <= range.start && range.end <= hidden.end)
+    }
+
     fn without_hidden<'t>(&self, text: &'t str, range: &Range<usize>) -> Cow<'t, str> {
         let first = self.edits.hidden.partition_point(|hidden| hidden.end <= range.start);
         let touching = self.edits.hidden[first..].iter().take_while(|hidden| hidden.start < range.end);

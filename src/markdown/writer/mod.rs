@@ -113,6 +113,26 @@ pub(super) fn write(source: &str, options: &Options, policy: &Policy, edits: &Ed
     }
 }
 
+/// As [`write`], and shows each event to `see` before it is written: whoever needs both saves a parse.
+pub(super) fn write_seen(
+    source: &str,
+    options: &Options,
+    policy: &Policy,
+    edits: &Edits<'_>,
+    out: &mut Out,
+    see: &mut dyn FnMut(&Event<'_>, &Range<usize>),
+) {
+    let mut document = Document::new(source, options);
+    if out.definitions.is_some() {
+        out.definitions = document.definitions();
+    }
+    let Out { html: out, marks, headings, .. } = out;
+    out.reserve(source.len() + source.len() / 2);
+    let mut writer = Writer::new(source, options, policy, edits, out, headings);
+    let events = document.events().inspect(|(event, range)| see(event, range));
+    if marks.is_empty() { writer.run(events) } else { writer.run_past(events, marks) }
+}
+
 /// Appends text that is not parsed, as `<pre class>`. A browser drops the first line feed in it, so one more is written.
 pub(super) fn preformatted(class: &'static str, text: &str, out: &mut Out) {
     standing_alone(&el::PRE, class, text, &mut out.html);
@@ -262,6 +282,7 @@ impl<'o, 'e> Writer<'o, 'e> {
             Event::Text(text) => self.text(text, range),
             Event::Start(tag) => self.start(tag, range.start),
             Event::End(tag) => self.end(*tag),
+            Event::SoftBreak | Event::HardBreak if self.is_hidden(range) => {}
             Event::SoftBreak => self.soft_break(),
             Event::Code(text) => self.code(text),
             Event::InlineHtml(text) => self.inline_html(text),

@@ -117,6 +117,16 @@ const PIECES: &[&str] = &[
     "\n  ```",
     "\n>",
     "\nlazy",
+    "](http://a.b/c?d=e&f",
+    "[a](b/",
+    ":c",
+    "<https://a.b/",
+    "\n\n[a]: ",
+    "[a]:http://",
+    "\n\n| a",
+    " | b | ",
+    " | c d | e |",
+    "\n| x | y | ",
 ];
 
 /// Pushes `source` in pieces of these lengths; after each, what is shown and a page that follows the edits are the
@@ -177,6 +187,13 @@ const BEGINNINGS: &[&str] = &[
     "- a\n\n  ",
     "- [ ] ",
     "| a | b |\n|---|---|\n| ",
+    "| a | b | c | d |\n|---|:--|---|---|\n| x | ",
+    "| a | b | c |\n|---|---|---|\nx | ",
+    "| ",
+    "| a | ",
+    "- | a | ",
+    "[a](b) ",
+    "a `b`",
     "> | a |\n> |-|\n> | ",
     "```\n",
     "- ```\n  ",
@@ -199,7 +216,8 @@ const WORDS: &[&str] = &[
     "word ", "word ", "word ", " and ", "a", "b", "c d", " ", ". ", ", ", ": ", "'s ", "\"q\" ", "(x) ", "! ", "!",
     "#", "-", "/", "=", ">", "é", "\u{a0}", "1", "2", "{x}", "@", "`", "*", "**", "_", "_x", "$", "<", "&", ";", "[",
     "]", "\\", "|", "~~", "\t", "\n", "\n", "\n  ", "\nword", "\n> ", "\n>  ", "\n   ", "\n\n", "```", "~~~", "www.",
-    "  \n", "http://",
+    "  \n", "http://", " | ", "|", " | x", "`c`", "[a](/b)", "[a](/b", "<a:b", "<a:b>", "https:/", "/b?c=1&d",
+    "![a](b)", "[a]: /b",
 ];
 
 fn prose() -> impl Strategy<Value = String> {

@@ -2,6 +2,8 @@
 //!
 //! **Source:** CommonMark 0.31.2 §6.5, §6.6, as the parser reads them.
 
+use crate::markdown::tail::is_of_destination;
+
 /// What an unclosed `<` may still become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Angle {
@@ -28,6 +30,12 @@ pub(super) fn unclosed(text: &str, after_word: bool) -> Angle {
         }
     }
     if may_be_html(rest) { Angle::Html } else { Angle::Literal }
+}
+
+/// Whether it is a URL so far, behind its scheme, of plain bytes: it may be long, and stays one with more of them.
+pub(super) fn is_url(text: &str) -> bool {
+    let rest = &text.as_bytes()[1..];
+    rest.contains(&b':') && may_be_uri(rest) && rest.iter().all(|&byte| is_of_destination(byte))
 }
 
 fn may_be_uri(rest: &[u8]) -> bool {

@@ -63,6 +63,14 @@ pub(super) fn is_only_a_tag_name(block: &str) -> bool {
     })
 }
 
+/// Whether words that follow `text` touch nothing but a word of it, or the line feed of a line that nothing breaks.
+pub(super) fn ends_apart(text: &str) -> bool {
+    match text.strip_suffix('\n') {
+        Some(line) => !line.ends_with([' ', '\t', '\n', '\x0c', '\x0b', '\\']),
+        None => text.ends_with(char::is_alphanumeric),
+    }
+}
+
 /// How much of a heading's text stands before its closing number signs: all of it if there are none.
 pub(super) fn before_closing_number_signs(text: &str) -> usize {
     let bare = text.trim_end_matches([' ', '\t']).trim_end_matches('#');

@@ -2,14 +2,17 @@
 //!
 //! **Invariant:** nothing of the suffix is shown (`the_suffix_is_never_seen`).
 
+use super::blocks::ends_apart;
 use super::inlines::{Open, Scan};
 use super::leaf::Leaf;
+use super::page::Page;
 use super::punctuation::is_punctuation;
 use super::rows::Header;
 use super::text::Text;
 use crate::markdown::Options;
 use crate::markdown::parser::Document;
-use crate::markdown::tail::End;
+use crate::markdown::tail::last_line;
+use crate::markdown::writer::Edits;
 use pulldown_cmark::{Event, Tag, TagEnd};
 use std::ops::Range;
 
@@ -53,10 +56,10 @@ pub(super) struct Closed {
     /// What the math that starts there holds.
     pub(super) math: Option<(usize, String)>,
     /// Where code or math starts that was open.
-    pub(super) opened: Option<usize>,
+    opened: Option<usize>,
     markers: Range<usize>,
-    /// What is known of its end.
-    pub(super) end: End,
+    /// The parser sees in it the table, the code or the math that it was made for.
+    pub(super) confirmed: bool,
 }
 
 impl Closed {
@@ -74,14 +77,14 @@ struct Run {
     marker: u8,
 }
 
-/// Closes what is open in a draft. O(source): a fixed number of parses.
-pub(super) fn close(draft: &Draft<'_>) -> Closing {
-    let plain = draft.assemble(&[]);
+/// Closes what is open in a draft, and writes it. O(source): a fixed number of parses.
+pub(super) fn close(draft: &Draft<'_>, page: &mut Page<'_>) -> Closing {
+    let mut plain = draft.assemble(&[]);
     let shown = &draft.text.as_str()[..draft.scan.cut];
-    if !shown.bytes().any(|byte| matches!(byte, b'*' | b'_' | b'~')) {
-        return Closing::Closed(plain);
-    }
-    let mut runs = draft.open_runs(&plain);
+    let mut runs = match shown.bytes().any(|byte| matches!(byte, b'*' | b'_' | b'~')) {
+        true => draft.open_runs(&plain),
+        false => Vec::new(),
+    };
     let content_end = draft.content_end();
     if let Some(run) = runs.iter().find(|run| draft.text.in_text(run.at) + run.len > content_end) {
         return Closing::CutAt(draft.text.in_text(run.at));
@@ -98,15 +101,56 @@ pub(super) fn close(draft: &Draft<'_>) -> Closing {
         if runs.is_empty() {
             break;
         }
-        let closed = draft.assemble(&runs);
-        match failed(&closed, &runs, draft.options) {
+        let mut closed = draft.assemble(&runs);
+        match closed.write(&runs, draft, page) {
             None => return Closing::Closed(closed),
             Some(index) => {
                 runs.remove(index);
             }
         }
     }
+    if draft.is_as_probed() && page.is_probed(draft.source.len()) {
+        plain.confirmed = true;
+    } else {
+        plain.write(&[], draft, page);
+    }
     Closing::Closed(plain)
+}
+
+impl Closed {
+    /// Writes it, and looks whether it shows what it was made to show. The index of the last run that did not close; the
+    /// last of all if one of the markers that close them is seen.
+    fn write(&mut self, runs: &[Run], draft: &Draft<'_>, page: &mut Page<'_>) -> Option<usize> {
+        let edits = Edits {
+            hidden: &self.hidden,
+            open_line: last_line(&self.text[..self.cut]),
+            cut: self.cut,
+            openers: &self.openers,
+            math: self.math.as_ref().map(|(at, content)| (*at, content.as_str())),
+        };
+        let row = draft.header.map(Header::row);
+        let (mut opened, mut table) = (self.opened.is_none(), row.is_none());
+        let (mut seen, mut last_literal, mut next) = (false, None, 0);
+        page.write(&self.text, &edits, &mut |event, range| match event {
+            Event::Text(_) => {
+                seen |= range.start < self.markers.end && self.markers.start < range.end;
+                while runs.get(next).is_some_and(|run| run.at + run.len <= range.start) {
+                    next += 1;
+                }
+                while runs.get(next).is_some_and(|run| run.at < range.end) {
+                    last_literal = Some(next);
+                    next += 1;
+                }
+            }
+            Event::Code(_) | Event::InlineMath(_) | Event::DisplayMath(_) => {
+                opened |= self.opened == Some(range.start);
+            }
+            Event::Start(Tag::Table(_)) => table |= row == Some(range.start),
+            _ => {}
+        });
+        self.confirmed = opened && table;
+        last_literal.or((seen && !runs.is_empty()).then(|| runs.len() - 1))
+    }
 }
 
 impl Draft<'_> {
@@ -145,8 +189,7 @@ impl Draft<'_> {
         }
         let open = self.scan.open.map(|open| self.text.to_source(open.at()));
         let openers = runs.iter().map(|run| run.at).chain(open).collect();
-        let end = End::Unknown;
-        Closed { text, hidden, cut, openers, math, opened: open, markers, end }
+        Closed { text, hidden, cut, openers, math, opened: open, markers, confirmed: false }
     }
 
     /// Closes an open code span. Open math gives way to a stand-in, whose place and real content are returned: no text
@@ -173,8 +216,28 @@ impl Draft<'_> {
             Some(dead) => self.text.to_source(dead),
             None => plain.cut,
         };
-        let mut runs = literal_runs(&plain.text, self.leaf.text_start..end, self.header_cell(), self.options);
+        let mut runs = match self.is_as_probed() {
+            true => self.probed_runs(),
+            false => literal_runs(&plain.text, self.leaf.text_start..end, self.header_cell(), self.options),
+        };
         runs.retain(|run| self.is_open(run));
+        runs
+    }
+
+    /// Whether all of the source is shown as it stands, and the parser takes it as it did when words stood behind it:
+    /// nothing is cut or closed, nothing hides what follows it, and no delimiter touches them.
+    fn is_as_probed(&self) -> bool {
+        let Scan { cut, ref hidden, open, dead_from, .. } = *self.scan;
+        let text = self.text.as_str();
+        let plain = hidden.is_empty() && open.is_none() && dead_from.is_none() && self.header.is_none();
+        let dollars = self.options.math && text.contains('$');
+        plain && !dollars && cut == text.len() && ends_apart(text) && ends_apart(self.source)
+    }
+
+    /// The literal runs that were met when the source was probed.
+    fn probed_runs(&self) -> Vec<Run> {
+        let mut runs = Vec::new();
+        self.leaf.texts.iter().for_each(|text| gather_runs(self.source, text.clone(), &mut runs));
         runs
     }
 
@@ -261,31 +324,6 @@ fn gather_runs(source: &str, range: Range<usize>, runs: &mut Vec<Run>) {
             _ => runs.push(Run { at, len: 1, marker: bytes[at] }),
         }
     }
-}
-
-/// The index of the last run that did not close; the last of all if one of the markers that close them is seen.
-fn failed(closed: &Closed, runs: &[Run], options: &Options) -> Option<usize> {
-    let (mut seen, mut last_literal, mut next) = (false, None, 0);
-    for (event, range) in Document::new(&closed.text, options).events() {
-        if !matches!(event, Event::Text(_)) {
-            continue;
-        }
-        seen |= range.start < closed.markers.end && closed.markers.start < range.end;
-        while runs.get(next).is_some_and(|run| run.at + run.len <= range.start) {
-            next += 1;
-        }
-        while runs.get(next).is_some_and(|run| run.at < range.end) {
-            last_literal = Some(next);
-            next += 1;
-        }
-    }
-    last_literal.or(seen.then(|| runs.len() - 1))
-}
-
-/// Whether code or math starts at `at`.
-pub(super) fn is_code_or_math(source: &str, at: usize, options: &Options) -> bool {
-    let is_it = |event: &Event<'_>| matches!(event, Event::Code(_) | Event::InlineMath(_) | Event::DisplayMath(_));
-    Document::new(source, options).events().any(|(event, range)| range.start == at && is_it(&event))
 }
 
 fn is_left_flanking(before: char, after: char) -> bool {

@@ -1,9 +1,10 @@
 //! Link reference definitions that are not whole yet. They are never text, so they are not shown as text meanwhile.
 
 use super::leaf::{Kind, Leaf};
-use super::link_tail::{is_definition, is_title};
+use super::link_tail::{is_definition, is_title, label_end};
 use crate::markdown::Options;
 use crate::markdown::parser::Document;
+use crate::markdown::tail::is_of_destination;
 use pulldown_cmark::Event;
 
 /// Whether the leaf may still turn out to be a definition, or the label of one, or the title of the one above it.
@@ -17,6 +18,13 @@ pub(super) fn may_define(source: &str, leaf: &Leaf, text: &str, options: &Option
 /// Whether all of `text`, which starts the leaf, is a definition or the title of the one above it, whole or not.
 pub(super) fn defines(source: &str, leaf: &Leaf, text: &str, options: &Options) -> bool {
     is_definition(text) || (is_title(text) && continues_a_definition(source, leaf, options))
+}
+
+/// Whether all of `text` is `[label]:` and a destination so far, of plain bytes: it stays so with more of them.
+pub(super) fn is_destination(text: &str) -> bool {
+    let Some(rest) = label_end(text).and_then(|end| text[end..].strip_prefix(':')) else { return false };
+    let destination = rest.trim_start_matches(' ');
+    !destination.is_empty() && destination.bytes().all(is_of_destination)
 }
 
 /// `[label` or `[label]`: a link's text would show other marks than these.

@@ -11,6 +11,7 @@ use super::leaf::{Atom, AtomKind};
 use super::link_tail::{self, Tail};
 use super::text::Text;
 use crate::markdown::Options;
+use crate::markdown::tail::is_of_destination;
 
 /// What the scan found; offsets are in the text.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(super) struct Scan {
     pub(super) dead_from: Option<usize>,
     /// Something shown as text may become other markup with what follows, however plain that is.
     pub(super) doubtful: bool,
+    /// What is cut off is a destination or a URL so far, of plain bytes, and stays so with more of them.
+    pub(super) held: bool,
 }
 
 impl Scan {
@@ -79,6 +82,7 @@ pub(super) fn scan(context: &Context<'_>, from: usize, end: usize) -> Scan {
         open: None,
         dead_from: None,
         doubtful: false,
+        held: false,
         atom: 0,
     };
     let mut at = from;
@@ -128,6 +132,7 @@ struct Scanner<'c> {
     open: Option<Open>,
     dead_from: Option<usize>,
     doubtful: bool,
+    held: bool,
     /// The first of the finished inlines that may start here or later.
     atom: usize,
 }
@@ -213,7 +218,10 @@ impl Scanner<'_> {
             return self.keep(end);
         }
         match angle::unclosed(rest, is_after_word(self.text, at)) {
-            Angle::Autolink => Step::Cut(at),
+            Angle::Autolink => {
+                self.held = angle::is_url(rest);
+                Step::Cut(at)
+            }
             Angle::Html if rest.len() > 1 => {
                 self.dead_from = Some(at);
                 self.protected = self.text.len();
@@ -275,6 +283,7 @@ impl Scanner<'_> {
             false
         };
         if unfinished {
+            self.held = behind.strip_prefix('(').is_some_and(|tail| tail.bytes().all(is_of_destination));
             return self.cut_link(&opener, at);
         }
         match self.link_end(opener.at) {
@@ -317,8 +326,8 @@ impl Scanner<'_> {
             }
         }
         self.hidden.sort_unstable();
-        let (open, dead_from, doubtful) = (self.open, self.dead_from, self.doubtful);
-        let mut scan = Scan { cut, hidden: self.hidden, open, dead_from, doubtful };
+        let (open, dead_from, doubtful, held) = (self.open, self.dead_from, self.doubtful, self.held);
+        let mut scan = Scan { cut, hidden: self.hidden, open, dead_from, doubtful, held };
         // What closes a heading also tells that nothing follows the markers before it.
         let closed = cut >= self.end && self.end < self.text.len();
         scan.shorten(if closed { self.end } else { strip(self.text, cut, self.protected, self.context.options) });

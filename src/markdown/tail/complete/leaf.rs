@@ -71,6 +71,10 @@ pub(super) struct Leaf {
     pub(super) first_in_quote: bool,
     /// Its finished inlines, in the order of their starts.
     pub(super) atoms: Vec<Atom>,
+    /// Where text stands directly in it, in no other inline, as it is written in the source.
+    pub(super) texts: Vec<Range<usize>>,
+    /// Of a cell: how many follow it in its row.
+    pub(super) cells: usize,
     /// Where the text starts that would take the next letter: of code, what its containers leave of the last line.
     pub(super) line_start: usize,
 }
@@ -96,14 +100,48 @@ pub(super) fn probe(source: &str, options: &Options) -> Probed {
 /// Finds the leaf that takes the words behind `source` in `probed`, which begins with it and [`PROBE`].
 pub(super) fn find(source: &str, probed: &str, options: &Options) -> Probed {
     let mut document = Document::new(probed, options);
-    let mut search = Search::new(source, source.len() + 1);
+    let mut probing = Probing::new(source);
     for (event, range) in document.events() {
-        if search.takes_the_probe(&event, &range) {
-            return Probed::Leaf(search.leaf(range.start));
+        probing.see(&event, &range);
+        if probing.found.is_some() {
+            break;
         }
-        search.event(&event, range);
     }
-    Probed::Swallowed { in_table: search.row.contains(&search.probe) }
+    probing.finish()
+}
+
+/// The same search, while somebody else goes through the events of the probed source.
+pub(super) struct Probing<'s> {
+    search: Search<'s>,
+    /// Where the text starts that takes the probe.
+    found: Option<usize>,
+    /// That text is as it is written in the source.
+    pub(super) verbatim: bool,
+}
+
+impl<'s> Probing<'s> {
+    pub(super) fn new(source: &'s str) -> Self {
+        Self { search: Search::new(source, source.len() + 1), found: None, verbatim: false }
+    }
+
+    pub(super) fn see(&mut self, event: &Event<'_>, range: &Range<usize>) {
+        if self.found.is_some() {
+            return;
+        }
+        if self.search.takes_the_probe(event, range) {
+            self.found = Some(range.start);
+            self.verbatim = matches!(event, Event::Text(text) if text.len() == range.len());
+            return;
+        }
+        self.search.event(event, range);
+    }
+
+    pub(super) fn finish(self) -> Probed {
+        match self.found {
+            Some(line_start) => Probed::Leaf(self.search.leaf(line_start)),
+            None => Probed::Swallowed { in_table: self.search.row.contains(&self.search.probe) },
+        }
+    }
 }
 
 /// A block that is open at this event.
@@ -128,6 +166,9 @@ struct Search<'s> {
     open: Vec<Open>,
     /// The last table row.
     row: Range<usize>,
+    /// How many cells its table has in a row, and how many of them have begun in this one.
+    columns: usize,
+    cells: usize,
     /// The leaf that is being read: its block's start, its text's start.
     start: usize,
     text_start: usize,
@@ -137,6 +178,9 @@ struct Search<'s> {
     tight: bool,
     inlines_open: usize,
     atoms: Vec<Atom>,
+    texts: Vec<Range<usize>>,
+    /// So far the leaf's inlines have been read.
+    read: usize,
 }
 
 impl<'s> Search<'s> {
@@ -146,27 +190,32 @@ impl<'s> Search<'s> {
             probe,
             open: Vec::new(),
             row: 0..0,
+            columns: 0,
+            cells: 0,
             start: 0,
             text_start: 0,
             box_end: 0,
             tight: false,
             inlines_open: 0,
             atoms: Vec::new(),
+            texts: Vec::new(),
+            read: 0,
         }
     }
 
     fn takes_the_probe(&mut self, event: &Event<'_>, range: &Range<usize>) -> bool {
         let takes = matches!(event, Event::Text(_) | Event::Html(_)) && range.contains(&self.probe);
-        if takes && matches!(event, Event::Text(_)) {
+        if takes && let Event::Text(text) = event {
             self.inline(range.start);
+            self.text(text, range);
         }
         takes
     }
 
-    fn event(&mut self, event: &Event<'_>, range: Range<usize>) {
+    fn event(&mut self, event: &Event<'_>, range: &Range<usize>) {
         match event {
             Event::Start(tag) => self.start(tag, range),
-            Event::End(tag) => self.end(*tag),
+            Event::End(tag) => self.end(*tag, range.end),
             Event::Rule => self.begin_block(),
             Event::TaskListMarker(_) => {
                 self.box_end = range.end;
@@ -181,28 +230,51 @@ impl<'s> Search<'s> {
             Event::InlineMath(_) | Event::DisplayMath(_) => self.atom(AtomKind::Math, range),
             Event::InlineHtml(_) => self.atom(AtomKind::Angle, range),
             Event::FootnoteReference(_) => self.atom(AtomKind::Footnote, range),
-            Event::Text(_) | Event::SoftBreak | Event::HardBreak => self.inline(range.start),
+            Event::Text(text) => {
+                self.inline(range.start);
+                self.text(text, range);
+            }
+            Event::SoftBreak | Event::HardBreak => {
+                self.inline(range.start);
+                self.read = range.end;
+            }
         }
     }
 
-    fn start(&mut self, tag: &Tag<'_>, range: Range<usize>) {
+    /// Text that may hold delimiters which the parser left as they are.
+    fn text(&mut self, text: &str, range: &Range<usize>) {
+        if self.inlines_open == 0 && text.len() == range.len() {
+            // The parser's text starts behind the backslash that escapes its first character.
+            let escaped = self.read < range.start && self.source.as_bytes().get(range.start - 1) == Some(&b'\\');
+            let end = range.end.min(self.source.len());
+            self.texts.push((range.start + usize::from(escaped)).min(end)..end);
+        }
+        self.read = range.end;
+    }
+
+    fn start(&mut self, tag: &Tag<'_>, range: &Range<usize>) {
         match tag {
             Tag::Link { link_type, .. } | Tag::Image { link_type, .. } => {
                 self.atom(atom_of(*link_type), range);
+                self.read = range.start;
                 self.inlines_open += 1;
             }
             Tag::Emphasis | Tag::Strong | Tag::Strikethrough => {
                 self.inline(range.start);
+                self.read = range.start;
                 self.inlines_open += 1;
             }
             _ => self.start_block(tag, range),
         }
     }
 
-    fn start_block(&mut self, tag: &Tag<'_>, range: Range<usize>) {
+    fn start_block(&mut self, tag: &Tag<'_>, range: &Range<usize>) {
         self.begin_block();
-        if matches!(tag, Tag::TableHead | Tag::TableRow) {
-            self.row = range.clone();
+        match tag {
+            Tag::Table(alignments) => self.columns = alignments.len(),
+            Tag::TableHead | Tag::TableRow => (self.row, self.cells) = (range.clone(), 0),
+            Tag::TableCell => self.cells += 1,
+            _ => {}
         }
         let role = match tag {
             Tag::Item => Role::Item,
@@ -218,7 +290,7 @@ impl<'s> Search<'s> {
         if let Role::Leaf(kind) = role {
             self.start = range.start;
             self.text_start = text_start(self.source, kind, range.start.max(self.box_end));
-            self.atoms.clear();
+            self.begin_leaf();
         }
         self.open.push(Open { role, children: 0 });
     }
@@ -231,10 +303,11 @@ impl<'s> Search<'s> {
         }
     }
 
-    fn end(&mut self, tag: TagEnd) {
+    fn end(&mut self, tag: TagEnd, end: usize) {
         match tag {
             TagEnd::Link | TagEnd::Image | TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough => {
                 self.inlines_open -= 1;
+                self.read = end;
             }
             _ => {
                 self.tight = false;
@@ -243,9 +316,16 @@ impl<'s> Search<'s> {
         }
     }
 
-    fn atom(&mut self, kind: AtomKind, range: Range<usize>) {
+    fn atom(&mut self, kind: AtomKind, range: &Range<usize>) {
         self.inline(range.start);
-        self.atoms.push(Atom { kind, range });
+        self.atoms.push(Atom { kind, range: range.clone() });
+        self.read = range.end;
+    }
+
+    fn begin_leaf(&mut self) {
+        self.atoms.clear();
+        self.texts.clear();
+        self.read = self.text_start;
     }
 
     fn inline(&mut self, at: usize) {
@@ -266,7 +346,7 @@ impl<'s> Search<'s> {
         self.tight = true;
         self.start = at;
         self.text_start = skip_blanks(self.source, at);
-        self.atoms.clear();
+        self.begin_leaf();
     }
 
     fn leaf(self, line_start: usize) -> Leaf {
@@ -285,6 +365,8 @@ impl<'s> Search<'s> {
             first_in_item: is_first_in(Role::Item),
             first_in_quote: is_first_in(Role::Quote { alert: false }),
             atoms: self.atoms,
+            texts: self.texts,
+            cells: self.columns.saturating_sub(self.cells),
             line_start,
         }
     }

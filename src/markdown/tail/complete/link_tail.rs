@@ -79,12 +79,18 @@ pub(super) fn label(text: &str, at: usize) -> Tail {
     Tail::Possible
 }
 
+/// Where the label ends that `text` begins with.
+pub(super) fn label_end(text: &str) -> Option<usize> {
+    match label(text.starts_with('[').then_some(text)?, 1) {
+        Tail::Ended(end) => Some(end),
+        _ => None,
+    }
+}
+
 /// Whether all of `text` is `[label]: destination "title"` without its line feed, or the beginning of one that has
 /// come as far as its colon.
 pub(super) fn is_definition(text: &str) -> bool {
-    let Some(b'[') = text.as_bytes().first() else { return false };
-    let Tail::Ended(end) = label(text, 1) else { return false };
-    let Some(rest) = text[end..].strip_prefix(':') else { return false };
+    let Some(rest) = label_end(text).and_then(|end| text[end..].strip_prefix(':')) else { return false };
     let bytes = rest.as_bytes();
     let at = separator(bytes, 0);
     if at == bytes.len() {

@@ -23,6 +23,7 @@ mod ending;
 mod inlines;
 mod leaf;
 mod link_tail;
+mod page;
 mod punctuation;
 mod rows;
 #[cfg(test)]
@@ -30,15 +31,16 @@ mod tests;
 mod text;
 
 use super::{End, last_line};
-use crate::markdown::writer::{self, Edits, Out};
+use crate::markdown::writer::Out;
 use crate::markdown::{Options, Policy, render_finished};
 use blocks::{is_blank, is_only};
-use closing::{Closed, Closing, Draft};
+use closing::{Closing, Draft};
 use inlines::{Context, Scan};
 use leaf::{Kind, Leaf, Probed};
 pub(in crate::markdown) use link_tail::{is_no_tail, may_be_title, may_begin_definition};
+use page::Page;
 use rows::Header;
-use text::Text;
+use text::{Text, last_line_of};
 
 /// So many lines, one after the other, may be held back; then what stands before them is shown as it is. Three were the
 /// most in 280,000 prefixes of random markup; more takes lines that each end in half a marker and are one without it.
@@ -66,25 +68,20 @@ pub(in crate::markdown) fn complete(
     if trip.is_some() {
         return render_finished(source, trip, options, policy, out);
     }
-    let (view, held) = view(source, before, options);
-    match view {
-        View::Finished(source) => writer::write(source, options, policy, &Edits::NONE, out),
+    let mut page = Page::new(options, policy, out);
+    let (view, held) = view(source, before, &mut page);
+    let end = match view {
+        View::Finished(source) => {
+            page.write_plain(source);
+            End::Unknown
+        }
         View::Literal(source, end) => {
-            out.end = if held { End::Unknown } else { end };
-            writer::write(source, options, policy, &Edits::NONE, out);
+            page.write_plain(source);
+            end
         }
-        View::Closed(closed) => {
-            out.end = if held { End::Unknown } else { closed.end };
-            let edits = Edits {
-                hidden: &closed.hidden,
-                open_line: last_line(&closed.text[..closed.cut]),
-                cut: closed.cut,
-                openers: &closed.openers,
-                math: closed.math.as_ref().map(|(at, content)| (*at, content.as_str())),
-            };
-            writer::write(&closed.text, options, policy, &edits, out);
-        }
-    }
+        View::Written(end) => end,
+    };
+    out.end = held.unwrap_or(end);
 }
 
 /// What is rendered in place of the source.
@@ -93,8 +90,8 @@ enum View<'s> {
     Finished(&'s str),
     /// All of it, as if it were finished, and what is known of its end.
     Literal(&'s str, End),
-    /// So much of it, with what is open closed.
-    Closed(Closed),
+    /// So much of it, with what is open closed: the page has it.
+    Written(End),
 }
 
 /// What one look at a source says.
@@ -102,6 +99,8 @@ enum Look<'s> {
     Show(View<'s>),
     /// Look again at so much of it, a whole number of lines.
     Hold(usize),
+    /// The same: the rest is a definition, as far as its destination.
+    HoldDestination(usize),
 }
 
 /// How often something may be tried that costs a parse of so many bytes; `most` where it is of usual length.
@@ -114,26 +113,32 @@ pub(in crate::markdown) fn tries_alike(bytes: usize, more: usize) -> bool {
     (bytes < LARGE_SOURCE_BYTES) == (more < LARGE_SOURCE_BYTES)
 }
 
-/// The view, and whether lines are held back.
-fn view<'s>(source: &'s str, before: isize, options: &Options) -> (View<'s>, bool) {
+/// The view, and, if lines are held back, what is known of their end.
+fn view<'s>(source: &'s str, before: isize, page: &mut Page<'_>) -> (View<'s>, Option<End>) {
     let mut source = source;
-    let mut held = false;
+    let mut held = None;
     for _ in 0..tries(source.len().saturating_add_signed(before), HOLDS_MAX) {
-        match look(source, before, options) {
+        match look(source, before, page) {
             Look::Show(view) => return (view, held),
-            Look::Hold(end) => source = &source[..end],
+            Look::Hold(end) => {
+                held.get_or_insert(End::Unknown);
+                source = &source[..end];
+            }
+            Look::HoldDestination(end) => {
+                held.get_or_insert(End::Held);
+                source = &source[..end];
+            }
         }
-        held = true;
     }
     (View::Finished(source), held)
 }
 
 /// The rules for blocks that are no text; text goes on to [`look_at_text`].
-fn look<'s>(source: &'s str, before: isize, options: &Options) -> Look<'s> {
+fn look<'s>(source: &'s str, before: isize, page: &mut Page<'_>) -> Look<'s> {
     let line = last_line(source);
     let unfinished = &source[line..];
     let all = Look::Show(View::Finished(source));
-    let leaf = match leaf::probe(source, options) {
+    let leaf = match page.probe(source) {
         Probed::Leaf(leaf) => leaf,
         Probed::Swallowed { in_table } if in_table || is_blank(unfinished) => return all,
         Probed::Swallowed { .. } => return Look::Hold(line),
@@ -141,7 +146,11 @@ fn look<'s>(source: &'s str, before: isize, options: &Options) -> Look<'s> {
     let bare = blocks::bare_last_line(source, leaf.quotes);
     if leaf.begins_after(source) {
         let is_row = leaf.kind == Kind::Cell && !is_only(bare, b"|\x0c");
-        return if is_blank(unfinished) || is_row { all } else { Look::Hold(line) };
+        return match is_row {
+            true => Look::Show(View::Literal(source, ending::of_empty_cell(&leaf, bare))),
+            false if is_blank(unfinished) => all,
+            false => Look::Hold(line),
+        };
     }
     match leaf.kind {
         Kind::Fence => {
@@ -153,14 +162,13 @@ fn look<'s>(source: &'s str, before: isize, options: &Options) -> Look<'s> {
         Kind::Indented => Look::Show(View::Literal(source, ending::of_literal(source, &leaf))),
         Kind::Html if blocks::is_only_a_tag_name(source[leaf.start..].trim_start()) => Look::Hold(line),
         Kind::Html => Look::Show(View::Literal(source, ending::of_literal(source, &leaf))),
-        Kind::Paragraph | Kind::Tight | Kind::Heading | Kind::Cell => {
-            look_at_text(source, before, &leaf, bare, options)
-        }
+        Kind::Paragraph | Kind::Tight | Kind::Heading | Kind::Cell => look_at_text(source, before, &leaf, bare, page),
     }
 }
 
 /// The rules for text whose line may still become another block.
-fn look_at_text<'s>(source: &'s str, before: isize, leaf: &Leaf, bare: &str, options: &Options) -> Look<'s> {
+fn look_at_text<'s>(source: &'s str, before: isize, leaf: &Leaf, bare: &str, page: &mut Page<'_>) -> Look<'s> {
+    let options = page.options;
     let line = last_line(source);
     let text = Text::new(source, leaf);
     if blocks::is_ambiguous(leaf, text.as_str(), bare, options) {
@@ -173,7 +181,11 @@ fn look_at_text<'s>(source: &'s str, before: isize, leaf: &Leaf, bare: &str, opt
     if definitions::may_define(source, leaf, text.as_str(), options) {
         let earlier = leaf.start < line;
         let cut = last_line(&source[..leaf.start]);
-        return if earlier { Look::Show(View::Finished(&source[..cut])) } else { Look::Hold(line) };
+        return match earlier {
+            true => Look::Show(View::Finished(&source[..cut])),
+            false if definitions::is_destination(text.as_str()) => Look::HoldDestination(line),
+            false => Look::Hold(line),
+        };
     }
     let end = match leaf.kind {
         Kind::Heading => blocks::before_closing_number_signs(text.as_str()),
@@ -182,10 +194,10 @@ fn look_at_text<'s>(source: &'s str, before: isize, leaf: &Leaf, bare: &str, opt
     let work = Work { source, before, leaf, text: &text, end, options };
     let may_be_header = options.tables && matches!(leaf.kind, Kind::Paragraph | Kind::Tight);
     let header = if may_be_header { Header::find(source, &text, options) } else { None };
-    if let Some(look) = header.and_then(|header| work.show(Some(header))) {
+    if let Some(look) = header.and_then(|header| work.show(Some(header), page)) {
         return look;
     }
-    work.show(None).unwrap_or(Look::Show(View::Finished(source)))
+    work.show(None, page).unwrap_or(Look::Show(View::Finished(source)))
 }
 
 /// A leaf of text that is being shown.
@@ -202,7 +214,7 @@ struct Work<'s, 'w> {
 
 impl<'s> Work<'s, '_> {
     /// Cuts the text and closes what is open there. `None` if the parser sees no table, code or math where this does.
-    fn show(&self, mut header: Option<Header>) -> Option<Look<'s>> {
+    fn show(&self, mut header: Option<Header>, page: &mut Page<'_>) -> Option<Look<'s>> {
         let from = header.as_ref().map_or(0, |header| header.cell);
         let (text, options) = (self.text, self.options);
         let atoms = header.as_ref().map_or(&self.leaf.atoms, |header| &header.atoms);
@@ -224,12 +236,10 @@ impl<'s> Work<'s, '_> {
             let (source, leaf, scan_now, header_now) = (self.source, self.leaf, &scan, header.as_ref());
             let before = self.before;
             let draft = Draft { source, before, leaf, text, scan: scan_now, header: header_now, options };
-            match closing::close(&draft) {
-                Closing::Closed(mut closed) => {
-                    if header.is_none() {
-                        closed.end = ending::of_text(self, &scan, &closed);
-                    }
-                    return self.checked(closed, header.as_ref());
+            match closing::close(&draft, page) {
+                Closing::Closed(closed) => {
+                    let end = ending::of_text(self, &scan, &closed, header.as_ref());
+                    return closed.confirmed.then_some(Look::Show(View::Written(end)));
                 }
                 Closing::CutAt(cut) => scan.shorten(cut),
             }
@@ -247,6 +257,18 @@ impl<'s> Work<'s, '_> {
         Look::Hold(end)
     }
 
+    /// Whether what is left after a cut is the same leaf for sure: the cut is in the last line, what is left of it begins
+    /// with a letter, and no block's marker does. A row's cells begin where they did.
+    fn is_certain(&self, shown: &str, bare: &str) -> bool {
+        let line = match self.leaf.kind {
+            Kind::Cell => bare.trim_start_matches('|'),
+            _ => last_line_of(shown),
+        };
+        !self.text.as_str()[shown.len()..].contains('\n')
+            && line.trim_start_matches(' ').starts_with(char::is_alphabetic)
+            && !is_blank(shown)
+    }
+
     /// What is left after a cut must be the same leaf.
     fn guard(&self, scan: &Scan) -> Option<Look<'s>> {
         let shown = &self.text.as_str()[..scan.cut];
@@ -255,12 +277,13 @@ impl<'s> Work<'s, '_> {
         if self.leaf.kind == Kind::Cell && is_blank(shown) {
             return is_only(bare, b"|\x0c").then(|| self.hold(scan.cut));
         }
-        let same = match leaf::probe(source, self.options) {
-            Probed::Leaf(left) => {
-                left.kind == self.leaf.kind && left.start == self.leaf.start && !left.begins_after(source)
-            }
-            Probed::Swallowed { .. } => false,
-        };
+        let same = self.is_certain(shown, bare)
+            || match leaf::probe(source, self.options) {
+                Probed::Leaf(left) => {
+                    left.kind == self.leaf.kind && left.start == self.leaf.start && !left.begins_after(source)
+                }
+                Probed::Swallowed { .. } => false,
+            };
         let ambiguous = blocks::is_ambiguous(self.leaf, shown, bare, self.options)
             || blocks::may_be_delimiter_row(self.leaf, shown, self.options);
         if !same || ambiguous {
@@ -269,13 +292,5 @@ impl<'s> Work<'s, '_> {
         let text = matches!(self.leaf.kind, Kind::Paragraph | Kind::Tight);
         let defines = text && definitions::defines(self.source, self.leaf, shown, self.options);
         defines.then_some(Look::Show(View::Finished(self.source)))
-    }
-
-    /// `closed`, if the parser sees in it the table, the code or the math that it was made for.
-    fn checked(&self, closed: Closed, header: Option<&Header>) -> Option<Look<'s>> {
-        let table = header.is_none_or(|header| header.is_table_in(&closed.text, self.options));
-        let (text, options) = (&closed.text, self.options);
-        let shown = closed.opened.is_none_or(|at| closing::is_code_or_math(text, at, options));
-        (table && shown).then_some(Look::Show(View::Closed(closed)))
     }
 }

@@ -401,3 +401,20 @@ fn views_are_linear() {
         }
     }
 }
+
+#[test]
+fn a_view_is_its_last_attempt() {
+    for (source, expected) in [
+        ("a", "<p>a</p>"),
+        ("- a\n- b *c* d", "<ul><li>a</li><li>b <em>c</em> d</li></ul>"),
+        ("a **b", "<p>a <strong>b</strong></p>"),
+        ("a *b _c", "<p>a <em>b <em>c</em></em></p>"),
+        ("a *b c", "<p>a <em>b c</em></p>"),
+        ("| a", "<table><thead><tr><th>a</th></tr></thead><tbody></tbody></table>"),
+        ("a\n\n[b]: c", "<p>a</p>"),
+        ("a\n12", "<p>a</p>"),
+    ] {
+        let options = Options { dense: true, tail: Tail::Complete, ..Options::default() };
+        assert_eq!(render(source, &options, &Policy::default()), expected, "{source:?}");
+    }
+}
