@@ -23,7 +23,8 @@
 //!                                                (leaves, skeleton)
 //! ```
 //!
-//! A frame that parses costs a few parses of the open text, which [`Growing::cost`] tells; whoever asks for frames spaces
+//! A frame that parses costs one to three parses of the open text (the leaf is probed, and what closes it is judged as it
+//! is written), and as many more when lines are complete and a narrower window is looked for, which [`Growing::cost`] tells; whoever asks for frames spaces
 //! them by it.
 //!
 //! ```

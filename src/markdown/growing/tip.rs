@@ -3,7 +3,9 @@
 //! A frame that parses learns how its view ends ([`End`]). As long as the bytes that follow mean nothing there, the
 //! next frames only append them, escaped, to the element that ends the page: O(new bytes).
 //!
-//! Which bytes mean nothing is a function of the options and of where the text stands: [`Inert`].
+//! Which bytes mean nothing is a function of the options and of where the text stands: [`Inert`]. What is not shown yet
+//! may grow as well, a link's destination above all: that shows nothing. In the body of a table text goes on from cell to
+//! cell; behind a finished inline element it stands beside that, not in it ([`Spot`]).
 //!
 //! **Invariant:** a frame without a parse shows what a parse would have shown
 //! (`frames_without_a_parse_show_the_view`); every byte that may mean something is looked at
