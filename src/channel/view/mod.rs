@@ -22,7 +22,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ use super::merge::merge;
 use super::snapshot;
 use crate::markdown::Policy;
 use crate::markdown::growing::Edits;
-use crate::oplog::{Body as _, Fold, Logged, OpAt, StreamFold};
+use crate::oplog::{Body as _, Document, Fold, Logged, OpAt, StreamFold};
 use crate::protocol::{CompactOp, DomOp, Entry, Frame, Op, StreamName, Wire, Wires};
 
 /// Whether a tick may be made.
@@ -67,7 +67,7 @@ pub struct View {
     policy: Arc<Policy>,
     fold: Fold<PageDocument>,
     pending: Vec<Logged>,
-    /// Of each stream that has something pending: how many bytes of Markdown.
+    /// Of each stream that has something pending and a document, or will have one: how many bytes of Markdown.
     waiting: BTreeMap<StreamName, usize>,
     credits: HashMap<StreamName, Credit, RandomState>,
     /// What the frames of ticks are for.
@@ -105,8 +105,11 @@ impl View {
         debug_assert_eq!(offset, self.head() + 1, "entries are dense");
         let markdown = entry.ops.iter().map(|op| if let Op::Markdown { text, .. } = op { text.len() } else { 0 });
         let bytes = markdown.sum::<usize>();
+        // Most streams of ops have none, and then there is nothing to parse.
+        let parsed = bytes > 0 || self.document_of(&entry.stream).is_some();
         match self.waiting.get_mut(&entry.stream) {
             Some(waiting) => *waiting += bytes,
+            None if !parsed => {}
             None => drop(self.waiting.insert(entry.stream.clone(), bytes)),
         }
         self.pending.push(Logged { offset, entry });
@@ -131,9 +134,13 @@ impl View {
     /// for their own text. Any entry may have its stream's document parsed, as an end does.
     #[must_use]
     pub fn cost<'a>(&'a self, coming: impl IntoIterator<Item = &'a StreamName>) -> usize {
-        let of = |name| self.fold.stream(name).and_then(StreamFold::document).map_or(0, |d| d.body.cost());
-        let streams: BTreeSet<&StreamName> = self.waiting.keys().chain(coming).collect();
-        streams.into_iter().map(of).sum::<usize>() + self.waiting.values().sum::<usize>()
+        let with_cost = |name| Some((name, self.document_of(name)?.body.cost()));
+        let streams: BTreeMap<&StreamName, usize> = self.waiting.keys().chain(coming).filter_map(with_cost).collect();
+        streams.into_values().sum::<usize>() + self.waiting.values().sum::<usize>()
+    }
+
+    fn document_of(&self, name: &StreamName) -> Option<&Document<PageDocument>> {
+        self.fold.stream(name).and_then(StreamFold::document)
     }
 
     /// Everything new, as frames; the fold moves on to the head. To be asked [`View::ready`] first is the caller's
@@ -234,6 +241,11 @@ impl View {
 /// of its own for it.
 fn frame_of(slot: Slot, wires: Wires) -> Frame {
     let Slot { stream, ops: all, .. } = slot;
+    let all = match <[SlotOp; 1]>::try_from(all) {
+        Ok([SlotOp::Op(only)]) => return Frame::new(stream, vec![only]),
+        Ok(edits) => Vec::from(edits),
+        Err(all) => all,
+    };
     let (mut ops, mut compact, mut side_by_side) = (Vec::new(), Vec::new(), Vec::new());
     let mut changes = false;
     let flush = |side_by_side: &mut Vec<DomOp>, ops: &mut Vec<DomOp>, compact: &mut Vec<CompactOp>| {

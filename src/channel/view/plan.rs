@@ -63,6 +63,10 @@ impl Events {
 impl Plan {
     /// `kind` tells what the streams' current runs are made of.
     pub(super) fn new(pending: &[Logged], kind: impl Fn(&StreamName) -> Option<Kind>) -> Self {
+        if let [only] = pending {
+            let slot = Slot { stream: only.entry.stream.clone(), ops: Vec::with_capacity(1), number: 0, framed: true };
+            return Self { slots: vec![slot], places: vec![0], events: vec![Events::default()], last: vec![true] };
+        }
         let regrouped = is_markdown_alone(pending, kind);
         let mut slots: Vec<Slot> = Vec::new();
         let mut of: HashMap<&StreamName, (usize, Vec<usize>), RandomState> = HashMap::default();
