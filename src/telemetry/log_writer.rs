@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that wait: a second's worth of a busy service, about 2 MiB.
+/// Lines that wait: many times what a busy service writes in [`PAUSE`], about 2 MiB.
 const LINES_MAX: usize = 4096;
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 64 * 1024;
 /// How long the thread rests after it has written. A line handed in meanwhile wakes nobody: waking a thread for each line
 /// cost a busy service half of its requests a second.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(25);
 /// How long the end of the process waits for the last lines.
 const FLUSH_WAIT: Duration = Duration::from_secs(1);
 
