@@ -37,4 +37,7 @@ pub use publish::{Cancelled, Publisher};
 pub use refusal::{PublishError, PublishRefusal, SubscribeError};
 pub use state::{ChannelLife, ChannelState, StreamContent, StreamState, StreamSummary};
 pub use subscription::{Delivery, From, Subscription, Watching};
+#[cfg(test)]
+pub(crate) use ticker::deliver_here;
+pub use ticker::may_deliver_here;
 pub use view::{Readiness, Tick, View, difference};

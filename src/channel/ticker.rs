@@ -3,6 +3,9 @@
 //! The first entry after quiet is made a tick where it is published. What comes within a tick's time of it waits for
 //! one timer, which is there only while something waits. A tick that parses much is made off the worker.
 //!
+//! Who publishes wakes those who watch. Where they are few they are told that they may take it at once, on the thread of
+//! who publishes ([`may_deliver_here`]): the task of another worker need not be woken then.
+//!
 //! **Invariant:** ticks of a channel are at least [`HubOptions::tick`](super::HubOptions::tick) apart, but for those that
 //! someone who joins or leaves needs (`ticks_keep_their_distance_and_the_first_is_at_once`).
 //!
@@ -12,7 +15,9 @@
 //! **Invariant:** no entry is left without a tick, and no timer without an entry
 //! (`a_timer_is_there_only_while_something_waits`, `a_timer_that_dies_with_its_worker_is_made_up_for`).
 
+use std::cell::Cell;
 use std::sync::Arc;
+use std::task::Waker;
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
@@ -27,6 +32,30 @@ use crate::protocol::{DomOp, EncodedTick, Op};
 
 /// Up to this much to parse and encode is done where the entry is published, as small renders are.
 pub(super) const SMALL_BYTES: usize = SMALL_SOURCE_BYTES_MAX;
+
+/// So many subscribers are served where a tick is made; more are served by their workers, side by side.
+const SERVED_HERE_MAX: usize = 2;
+
+thread_local! {
+    static HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether who is woken now may take its delivery within the wake. The channel's locks that deliveries need are free.
+pub fn may_deliver_here() -> bool {
+    HERE.get()
+}
+
+/// Runs what wakes, with leave to deliver or without.
+pub(crate) fn deliver_here<R>(may: bool, wake: impl FnOnce() -> R) -> R {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            HERE.set(self.0);
+        }
+    }
+    let _before = Before(HERE.replace(may));
+    wake()
+}
 
 impl Scene {
     /// Whether the next tick is little work: of what the view holds, and of what the feed has for it. Few entries are
@@ -108,7 +137,8 @@ impl Topic {
         }
         let bytes = view.bytes();
         hub.view_bytes_changed(std::mem::replace(&mut scene.counted, bytes), bytes);
-        scene.waiting.drain(..).for_each(std::task::Waker::wake);
+        let few = scene.waiting.len() <= SERVED_HERE_MAX;
+        deliver_here(few, || scene.waiting.drain(..).for_each(Waker::wake));
         None
     }
 

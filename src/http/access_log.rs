@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::context::RequestContext;
 use super::exchange::{Answering, Exchange};
-use super::ongoing::{Feed, Ongoing};
+use super::ongoing::{Begin, Beginning};
 use crate::telemetry::Metrics;
 
 /// The status that is logged where the client went away before there was an answer (as nginx has it).
@@ -38,19 +38,11 @@ pub(super) struct Visit {
     status: u16,
     body_bytes: u64,
     complete: bool,
-    _answering: Option<Answering>,
 }
 
 impl Visit {
     /// A request begins.
-    pub(super) fn new(
-        metrics: Metrics,
-        context: RequestContext,
-        method: Method,
-        route: String,
-        path: &str,
-        answering: Option<Answering>,
-    ) -> Self {
+    pub(super) fn new(metrics: Metrics, context: RequestContext, method: Method, route: String, path: &str) -> Self {
         metrics.requests_in_flight().inc();
         Self {
             metrics,
@@ -58,25 +50,37 @@ impl Visit {
             began: Instant::now(),
             method,
             route,
-            path: path.chars().take(PATH_CHARS_MAX).collect(),
+            path: path.char_indices().nth(PATH_CHARS_MAX).map_or(path, |(end, _)| &path[..end]).to_owned(),
             status: CLIENT_GONE,
             body_bytes: 0,
             complete: false,
-            _answering: answering,
         }
     }
 
-    /// The answer's body, watched to its end.
-    pub(super) fn watch(mut self, status: u16, body: BoxBody) -> Watched {
+    /// One that is of no interest.
+    #[cfg(test)]
+    pub(super) fn for_tests() -> Self {
+        let context = RequestContext { id: super::RequestId::make(), trace: None, client: None };
+        Self::new(Metrics::new(), context, Method::GET, "/x".to_owned(), "/x")
+    }
+
+    /// The answer's body, watched to its end, and until then answering.
+    pub(super) fn watch(mut self, status: u16, body: BoxBody, answering: Option<Answering>) -> Watched {
         self.status = status;
         self.complete = matches!(body.size(), BodySize::None | BodySize::Sized(0));
-        Watched { body, rest: Bytes::new(), visit: Some(self), feed: None }
+        Watched { body, rest: Bytes::new(), visit: Some(self), feed: None, answering }
     }
 
     /// The answer that goes on by itself, once the connection has written its head.
-    pub(super) fn hand_over(mut self, status: u16, body: BoxBody, feed: Box<dyn Feed>, exchange: Exchange) -> Watched {
+    pub(super) fn hand_over(
+        mut self,
+        status: u16,
+        body: BoxBody,
+        (feed, exchange): (Box<dyn Begin>, Exchange),
+        answering: Option<Answering>,
+    ) -> Watched {
         self.status = status;
-        Watched { body, rest: Bytes::new(), visit: Some(self), feed: Some((exchange, feed)) }
+        Watched { body, rest: Bytes::new(), visit: Some(self), feed: Some((exchange, feed)), answering }
     }
 
     /// So many bytes of the body have left.
@@ -136,7 +140,8 @@ pub(super) struct Watched {
     /// The visit; gone where the connection watches the answer.
     visit: Option<Visit>,
     /// What the connection is to go on with.
-    feed: Option<(Exchange, Box<dyn Feed>)>,
+    feed: Option<(Exchange, Box<dyn Begin>)>,
+    answering: Option<Answering>,
 }
 
 impl MessageBody for Watched {
@@ -147,11 +152,11 @@ impl MessageBody for Watched {
     }
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let Self { body, rest, visit, feed } = &mut *self;
+        let Self { body, rest, visit, feed, answering } = &mut *self;
         if let Some((exchange, feed)) = feed.take()
             && let Some(visit) = visit.take()
         {
-            exchange.hand_over(Box::new(Ongoing::new(feed, visit)));
+            exchange.hand_over(Beginning { feed, visit, answering: answering.take() });
         }
         let Some(visit) = visit else { return Poll::Pending };
         if rest.is_empty() {
@@ -182,9 +187,9 @@ mod tests {
     #[tokio::test]
     async fn a_long_body_goes_out_in_slices_and_whole() {
         let context = RequestContext { id: RequestId::make(), trace: None, client: None };
-        let visit = Visit::new(Metrics::new(), context, Method::GET, "/".to_owned(), "/", None);
+        let visit = Visit::new(Metrics::new(), context, Method::GET, "/".to_owned(), "/");
         let long: Bytes = (0..200_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<u8>>().into();
-        let mut watched = visit.watch(200, BoxBody::new(long.clone()));
+        let mut watched = visit.watch(200, BoxBody::new(long.clone()), None);
         let mut sent = Vec::new();
         while let Some(slice) = poll_fn(|cx| Pin::new(&mut watched).poll_next(cx)).await {
             let slice = slice.unwrap();
@@ -199,7 +204,7 @@ mod tests {
     #[tokio::test]
     async fn an_ongoing_answer_is_one_access_line() {
         struct Nothing;
-        impl Feed for Nothing {
+        impl super::super::Feed for Nothing {
             fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Bytes>> {
                 Poll::Ready(None)
             }
@@ -207,21 +212,22 @@ mod tests {
         let (metrics, exchange) = (Metrics::new(), Exchange::default());
         let context = RequestContext { id: RequestId::make(), trace: None, client: None };
         let answering = Some(exchange.begin());
-        let visit = Visit::new(metrics.clone(), context, Method::GET, "/x".to_owned(), "/x", answering);
-        let mut watched = visit.hand_over(200, BoxBody::new(()), Box::new(Nothing), exchange.clone());
+        let visit = Visit::new(metrics.clone(), context, Method::GET, "/x".to_owned(), "/x");
+        let feed = (Box::new(Nothing) as Box<dyn Begin>, exchange.clone());
+        let mut watched = visit.hand_over(200, BoxBody::new(()), feed, answering);
         for _ in 0..2 {
             let next = poll_fn(|cx| Poll::Ready(Pin::new(&mut watched).poll_next(cx))).await;
             assert!(next.is_pending(), "the dispatcher gets nothing");
         }
+        assert!(!exchange.is_idle(), "nobody goes on with it yet");
         let mut ongoing = exchange.take_over().unwrap();
         assert!(exchange.take_over().is_none());
         drop(watched);
-        assert!(!exchange.is_idle() && !metrics.text().contains("/x"), "it goes on");
+        assert!(exchange.is_idle() && !metrics.text().contains("/x"), "it goes on, by itself");
         ongoing.sent(700);
         ongoing.sent(77);
         ongoing.completed();
         drop(ongoing);
-        assert!(exchange.is_idle());
         let text = metrics.text();
         for line in [
             "rillmark_http_request_duration_seconds_count{method=\"GET\",route=\"/x\",status=\"2xx\"} 1",

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
-use super::ongoing::Ongoing;
+use super::ongoing::{Beginning, Ongoing};
 
 /// A handle that the connection and its requests share.
 #[derive(Clone, Default)]
@@ -21,7 +21,7 @@ struct Inner {
     begun: Cell<u64>,
     ended: Cell<u64>,
     unread: Cell<bool>,
-    ongoing: Cell<Option<Box<Ongoing>>>,
+    beginning: Cell<Option<Box<Beginning>>>,
 }
 
 impl Exchange {
@@ -53,19 +53,24 @@ impl Exchange {
     }
 
     /// The head of an answer is made; the connection writes what follows it.
-    pub(super) fn hand_over(&self, ongoing: Box<Ongoing>) {
-        self.inner.ongoing.set(Some(ongoing));
+    pub(super) fn hand_over(&self, beginning: Beginning) {
+        self.inner.beginning.set(Some(Box::new(beginning)));
     }
 
     /// For tests of connections: this feed goes on.
     #[cfg(test)]
-    pub fn hand_over_for_tests(&self, feed: Box<dyn super::Feed>) {
-        self.hand_over(Box::new(Ongoing::for_tests(feed)));
+    pub fn hand_over_for_tests(&self, feed: Box<dyn super::Begin>) {
+        self.hand_over(Beginning { feed, visit: super::access_log::Visit::for_tests(), answering: None });
     }
 
     /// The answer that the connection has to go on with, once.
     pub fn take_over(&self) -> Option<Box<Ongoing>> {
-        self.inner.ongoing.take()
+        self.inner.beginning.take().map(|beginning| beginning.go_on())
+    }
+
+    /// Throws away an answer that nobody will go on with.
+    pub fn give_up(&self) {
+        drop(self.inner.beginning.take());
     }
 }
 

@@ -50,8 +50,8 @@ pub(super) async fn frame<B: MessageBody + 'static>(
         request.method().clone(),
         pattern_of(request.request()),
         request.path(),
-        exchange.as_ref().map(Exchange::begin),
     );
+    let answering = exchange.as_ref().map(Exchange::begin);
     request.extensions_mut().insert(context.clone());
     let span = tracing::info_span!("request", request_id = context.id.as_str());
     let kept = request.request().clone();
@@ -78,8 +78,8 @@ pub(super) async fn frame<B: MessageBody + 'static>(
     let status = response.status().as_u16();
     let feed = take_feed(response.response_mut());
     Ok(response.map_body(|_, body| match feed.zip(exchange) {
-        Some((feed, exchange)) => visit.hand_over(status, body, feed, exchange),
-        None => visit.watch(status, body),
+        Some(feed) => visit.hand_over(status, body, feed, answering),
+        None => visit.watch(status, body, answering),
     }))
 }
 

@@ -63,7 +63,7 @@ use crate::telemetry::Metrics;
 pub use context::RequestContext;
 pub use exchange::{Answering, Exchange};
 pub use health::Readiness;
-pub use ongoing::{Feed, Ongoing};
+pub use ongoing::{Begin, Feed, Ongoing};
 pub use openapi::DOCUMENT as OPENAPI_DOCUMENT;
 pub use paths::read_path;
 pub use problem::{PROBLEM_TYPE, Problem};

@@ -5,8 +5,9 @@
 //! socket, its place in the channel and little more, and what goes out is written from the bytes that all subscribers
 //! share, never from a copy.
 //!
-//! A handler answers with [`endless`]; `frame` finds the [`Feed`] in the answer and hands it over with the request's
-//! visit, so that the access line is written when the last byte has left.
+//! A handler answers with [`endless`]; `frame` finds what it gave in the answer and hands it over with the request's
+//! visit, so that the access line is written when the last byte has left. Up to there all belongs to the request's
+//! thread; what the connection goes on with does not, since whoever publishes may write it ([`Feed`] is `Send`).
 //!
 //! **Invariant:** such an answer is one access line, with its bytes, when it ends (`an_ongoing_answer_is_one_access_line`).
 
@@ -20,9 +21,10 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 
 use super::access_log::Visit;
+use super::exchange::Answering;
 
 /// What goes out on an answer without an end, and what becomes of the bytes that its client still sends.
-pub trait Feed {
+pub trait Feed: Send {
     /// The next bytes, shared by all who get the same. `None`: that was all; it is not asked again.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>>;
 
@@ -37,6 +39,34 @@ pub trait Feed {
     }
 }
 
+/// What a handler gives for a feed: it may hold on to the request until the head of the answer is written.
+pub trait Begin {
+    /// The head is written: this goes on.
+    fn begin(self: Box<Self>) -> Box<dyn Feed>;
+}
+
+impl<F: Feed + 'static> Begin for F {
+    fn begin(self: Box<Self>) -> Box<dyn Feed> {
+        self
+    }
+}
+
+/// An answer whose head is on its way, with its place on the exchange.
+pub(super) struct Beginning {
+    pub(super) feed: Box<dyn Begin>,
+    pub(super) visit: Visit,
+    pub(super) answering: Option<Answering>,
+}
+
+impl Beginning {
+    /// The head is written. The connection is the answer's alone from here on, so its place on the exchange ends.
+    pub(super) fn go_on(self) -> Box<Ongoing> {
+        let Self { feed, visit, answering } = self;
+        drop(answering);
+        Box::new(Ongoing { feed: feed.begin(), visit })
+    }
+}
+
 /// An answer that goes on, with its request's visit.
 pub struct Ongoing {
     feed: Box<dyn Feed>,
@@ -44,17 +74,10 @@ pub struct Ongoing {
 }
 
 impl Ongoing {
-    pub(super) fn new(feed: Box<dyn Feed>, visit: Visit) -> Self {
-        Self { feed, visit }
-    }
-
     /// One whose visit is of no interest.
     #[cfg(test)]
     pub fn for_tests(feed: Box<dyn Feed>) -> Self {
-        let context = super::RequestContext { id: super::RequestId::make(), trace: None, client: None };
-        let (route, path) = ("/x".to_owned(), "/x");
-        let metrics = crate::telemetry::Metrics::new();
-        Self::new(feed, Visit::new(metrics, context, actix_web::http::Method::GET, route, path, None))
+        Self { feed, visit: Visit::for_tests() }
     }
 
     /// What the answer is fed from.
@@ -89,19 +112,19 @@ impl Feed for Over {
     }
 }
 
-/// A feed on its way from the handler to the frame, among the answer's extensions.
-struct Handed(Box<dyn Feed>);
+/// A feed-to-be on its way from the handler to the frame, among the answer's extensions.
+struct Handed(Box<dyn Begin>);
 
 /// The answer whose body `feed` gives, from its first byte: no coding is added on the way, so a feed of HTTP/1.1 gives
 /// chunks.
-pub(super) fn endless(answer: HttpResponse, feed: impl Feed + 'static) -> HttpResponse {
+pub(super) fn endless(answer: HttpResponse, feed: impl Begin + 'static) -> HttpResponse {
     let mut answer = answer.set_body(Endless).map_into_boxed_body();
     answer.extensions_mut().insert(Handed(Box::new(feed)));
     answer
 }
 
 /// The feed of an answer that was made with [`endless`].
-pub(super) fn take_feed(answer: &mut HttpResponse) -> Option<Box<dyn Feed>> {
+pub(super) fn take_feed(answer: &mut HttpResponse) -> Option<Box<dyn Begin>> {
     answer.extensions_mut().remove::<Handed>().map(|handed| handed.0)
 }
 

@@ -9,7 +9,7 @@ use crate::channel::{Delivery, Subscription};
 use crate::protocol::ChannelName;
 
 /// A channel that is watched. [`Subscription`] is one; tests have another.
-pub(super) trait Source {
+pub(super) trait Source: Send {
     /// The channel.
     fn channel(&self) -> &ChannelName;
     /// What comes next; `None` after the last.
@@ -90,11 +90,11 @@ impl<S: Source> Sources<S> {
 /// A channel that says what a test tells it to.
 #[cfg(test)]
 pub(super) mod script {
-    use std::cell::RefCell;
     use std::collections::VecDeque;
-    use std::rc::Rc;
     use std::sync::Arc;
     use std::task::Waker;
+
+    use parking_lot::Mutex;
 
     use super::*;
     use crate::protocol::{DomOp, EncodedTick, Epoch, Frame, Position, StreamName};
@@ -103,7 +103,7 @@ pub(super) mod script {
     #[derive(Clone)]
     pub(in super::super) struct Script {
         channel: ChannelName,
-        inner: Rc<RefCell<Inner>>,
+        inner: Arc<Mutex<Inner>>,
     }
 
     /// What is to be said, and who waits for it.
@@ -111,11 +111,11 @@ pub(super) mod script {
 
     impl Script {
         pub(in super::super) fn new(channel: &str) -> Self {
-            Self { channel: ChannelName::parse(channel).unwrap(), inner: Rc::default() }
+            Self { channel: ChannelName::parse(channel).unwrap(), inner: Arc::default() }
         }
 
         pub(in super::super) fn say(&self, delivery: impl Into<Option<Delivery>>) {
-            let mut inner = self.inner.borrow_mut();
+            let mut inner = self.inner.lock();
             inner.0.push_back(delivery.into());
             if let Some(waker) = inner.1.take() {
                 waker.wake();
@@ -144,7 +144,7 @@ pub(super) mod script {
         }
 
         fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
-            let mut inner = self.inner.borrow_mut();
+            let mut inner = self.inner.lock();
             match inner.0.pop_front() {
                 Some(delivery) => Poll::Ready(delivery),
                 None => {

@@ -10,6 +10,9 @@
 //!                                                   └─ the client closes too, or LINGER is over
 //! ```
 //!
+//! It is written by the courier's task, on the worker of its connection; or, where a publish has few subscribers, at once
+//! by whoever publishes (see [`may_deliver_here`]): to wake another worker for one write costs more than the write.
+//!
 //! The feed is asked for more only when little is left to write, so a reader that takes nothing costs the few bytes that
 //! it was about to be sent, and those are shared with the others (CWE-770).
 //!
@@ -20,23 +23,28 @@
 //! **Invariant:** a reader that takes nothing is cut off, one that drips too, one that is only slow is not
 //! (`a_subscriber_that_never_reads_is_cut_off`, `a_subscriber_that_drips_is_cut_off`,
 //! `a_subscriber_that_stops_now_and_then_is_kept`); while it takes nothing the feed is
-//! not asked (`a_feed_is_asked_only_when_there_is_room`).
+//! not asked (`a_feed_is_asked_only_when_there_is_room`); who publishes writes what there is, and leaves to the task all
+//! that is more than one write (`who_publishes_writes_what_can_be_written`).
 //! **Source:** RFC 9112 §9.6 (closing in stages).
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::connection::{DRIP_BYTES_MIN, DRIP_WINDOWS};
 use super::open::Open;
 use super::slots::Slot;
+use crate::channel::may_deliver_here;
 use crate::http::Ongoing;
 
 /// How long the client has to close its half after we have closed ours.
@@ -52,6 +60,20 @@ const READ_BYTES: usize = 8 * 1024;
 
 /// A socket and the answer that it carries. A future that is ready when the connection is over.
 pub(super) struct Courier<T> {
+    shared: Arc<Shared<T>>,
+    /// Wakes the feed's way: [`Shared`].
+    waker: Waker,
+}
+
+/// What the feed's waker leads to: the task, or what is to be done in its place.
+struct Shared<T> {
+    task: AtomicWaker,
+    /// `None` when the task has ended: the feed holds a waker, so that this and the feed would hold each other.
+    line: Mutex<Option<Line<T>>>,
+}
+
+/// The socket, and what is on its way to it.
+struct Line<T> {
     io: T,
     ongoing: Box<Ongoing>,
     /// What is to be written, in order.
@@ -85,13 +107,36 @@ struct Stall {
 #[derive(Debug)]
 struct Over;
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Courier<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Courier<T> {
     /// `write`: how long a client may take nothing, as far as we see it.
     pub(super) fn new(io: T, ongoing: Box<Ongoing>, write: Duration, slot: Slot, open: Open) -> Self {
         let (out, state) = (VecDeque::new(), State::Open);
-        Self { io, ongoing, out, state, timer: None, write, _slot: slot, _open: open }
+        let line = Line { io, ongoing, out, state, timer: None, write, _slot: slot, _open: open };
+        let shared = Arc::new(Shared { task: AtomicWaker::new(), line: Mutex::new(Some(line)) });
+        Self { waker: Arc::clone(&shared).into(), shared }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wake for Shared<T> {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
     }
 
+    /// The feed has something.
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Taken: the task is at it, or someone who publishes too.
+        if may_deliver_here()
+            && let Some(mut line) = self.line.try_lock()
+            && let Some(line) = line.as_mut()
+            && line.deliver(self)
+        {
+            return;
+        }
+        self.task.wake();
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
     /// Reads what the client sends while the feed has room for it. Ready when it will send no more.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Over> {
         let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
@@ -108,12 +153,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Courier<T> {
         Poll::Pending
     }
 
-    /// Asks the feed for more while there is room ahead.
-    fn fill(&mut self, cx: &mut Context<'_>) {
+    /// Takes what the feed has and writes it, in the task's place. Says whether that was all there is to do.
+    fn deliver(&mut self, shared: &Arc<Shared<T>>) -> bool
+    where
+        T: Send + 'static,
+    {
+        if self.state != State::Open || !self.out.is_empty() {
+            return false;
+        }
+        let had_room = self.ongoing.feed().has_room();
+        let waker = Arc::clone(shared).into();
+        let asked = self.fill(&mut Context::from_waker(&waker));
+        // Where the client takes no more, the task looks too, and waits.
+        let written = self.poll_out(&mut Context::from_waker(Waker::noop()));
+        let talks = !had_room && self.ongoing.feed().has_room();
+        asked && matches!(written, Poll::Ready(Ok(()))) && !talks
+    }
+
+    /// Asks the feed for more while there is room ahead. Says whether it has no more for now.
+    fn fill(&mut self, cx: &mut Context<'_>) -> bool {
         let mut ahead: usize = self.out.iter().map(Bytes::len).sum();
         while self.state == State::Open && ahead < AHEAD_BYTES && self.out.len() < AHEAD_PIECES {
             match self.ongoing.feed().poll_next(cx) {
-                Poll::Pending => return,
+                Poll::Pending => return true,
                 Poll::Ready(None) => self.state = State::Last,
                 Poll::Ready(Some(bytes)) => {
                     ahead += bytes.len();
@@ -123,10 +185,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Courier<T> {
                 }
             }
         }
+        false
+    }
+
+    /// Writes what there is. Pending when the client takes no more for now, and ready when it took too little for too
+    /// long.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Over>> {
+        match self.poll_out(cx) {
+            Poll::Pending => self.poll_stall(cx).map(Err),
+            ready => ready,
+        }
     }
 
     /// Writes what there is. Pending when the client takes no more for now.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Over>> {
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Over>> {
         while let Some(first) = self.out.front() {
             let outcome = match self.out.len() {
                 1 => Pin::new(&mut self.io).poll_write(cx, first),
@@ -138,7 +210,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Courier<T> {
                 }
             };
             match outcome {
-                Poll::Pending => return self.poll_stall(cx).map(Err),
+                Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(1..)) => {}
                 Poll::Ready(_) => return Poll::Ready(Err(Over)),
             }
@@ -208,22 +280,20 @@ impl Stall {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Future for Courier<T> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.get_mut();
-        while this.state != State::Closing {
-            let had_room = this.ongoing.feed().has_room();
-            if this.poll_read(cx).is_ready() {
+impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
+    /// Does what can be done. `cx` is the task's, `feed` what the feed wakes. Ready when the connection is over.
+    fn poll(&mut self, cx: &mut Context<'_>, feed: &mut Context<'_>) -> Poll<()> {
+        while self.state != State::Closing {
+            let had_room = self.ongoing.feed().has_room();
+            if self.poll_read(cx).is_ready() {
                 return Poll::Ready(());
             }
-            this.fill(cx);
-            let idle = this.out.is_empty();
-            match this.poll_write(cx) {
+            self.fill(feed);
+            let idle = self.out.is_empty();
+            match self.poll_write(cx) {
                 Poll::Pending => {
                     // What it sends may matter although it takes nothing.
-                    if !had_room && this.ongoing.feed().has_room() {
+                    if !had_room && self.ongoing.feed().has_room() {
                         continue;
                     }
                     return Poll::Pending;
@@ -231,13 +301,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Courier<T> {
                 Poll::Ready(Err(Over)) => return Poll::Ready(()),
                 Poll::Ready(Ok(())) => {}
             }
-            match this.state {
-                State::Open if idle && (had_room || !this.ongoing.feed().has_room()) => return Poll::Pending,
+            match self.state {
+                State::Open if idle && (had_room || !self.ongoing.feed().has_room()) => return Poll::Pending,
                 State::Open => {}
                 State::Last | State::Closing => break,
             }
         }
-        this.poll_close(cx)
+        self.poll_close(cx)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Future for Courier<T> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.shared.task.register(cx.waker());
+        let mut line = self.shared.line.lock();
+        let line = line.as_mut().expect("it is taken when this is dropped");
+        line.poll(cx, &mut Context::from_waker(&self.waker))
+    }
+}
+
+impl<T> Drop for Courier<T> {
+    fn drop(&mut self) {
+        let line = self.shared.line.lock().take();
+        // With the lock free: the feed's end may wake.
+        drop(line);
     }
 }
 

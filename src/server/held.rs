@@ -56,7 +56,7 @@ impl<T> Held<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Held<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Held<T> {
     /// All that the dispatcher had is written: gives the socket away if an answer is to go on.
     fn give_away(&mut self, cx: &mut Context<'_>) {
         let Some(ongoing) = self.exchange.take_over() else { return };
@@ -70,7 +70,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Held<T> {
 
 impl<T> Drop for Held<T> {
     fn drop(&mut self) {
-        drop(self.exchange.take_over());
+        self.exchange.give_up();
     }
 }
 
@@ -83,7 +83,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Held<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + 'static> AsyncWrite for Held<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for Held<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().here {
             Some(here) => Pin::new(here).poll_write(cx, bytes),
@@ -118,7 +118,7 @@ mod tests {
     use tokio::task::LocalSet;
 
     use super::*;
-    use crate::http::{Answering, Feed};
+    use crate::http::{Answering, Begin, Feed};
     use crate::server::slots::Slots;
 
     const TIMES: Times =
@@ -167,9 +167,9 @@ mod tests {
         _lives: Rc<()>,
     }
 
-    impl Feed for Placed {
-        fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Bytes>> {
-            Poll::Pending
+    impl Begin for Placed {
+        fn begin(self: Box<Self>) -> Box<dyn Feed> {
+            Box::new(Once(None))
         }
     }
 

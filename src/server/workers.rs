@@ -89,7 +89,7 @@ pub(super) fn assemble(
 
 impl Kit {
     /// Gives a connection its slot, or turns it away.
-    async fn admit<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+    async fn admit<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         io: T,
         peer: Option<SocketAddr>,
@@ -108,7 +108,7 @@ impl Kit {
     }
 
     /// HTTP/1 over our connections, with the application of this surface.
-    fn service<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+    fn service<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         draining: GracefulShutdownSignal,
     ) -> impl ServiceFactory<

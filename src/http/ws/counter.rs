@@ -126,7 +126,7 @@ impl Desk for Counter {
         }))
     }
 
-    fn stopping(&self) -> Pin<Box<dyn Future<Output = u64>>> {
+    fn stopping(&self) -> Pin<Box<dyn Future<Output = u64> + Send>> {
         let (readiness, spread) = (self.service.readiness.clone(), self.service.options.come_back_spread);
         let at = ahash::RandomState::new().hash_one(self.request.as_str());
         Box::pin(async move {

@@ -11,10 +11,10 @@ use crate::channel::From;
 use crate::protocol::{Batch, ChannelName, Position, StreamName, Wire};
 
 /// A publish or a cancel that is under way.
-pub(super) type Work = Pin<Box<dyn Future<Output = Result<Position, Problem>>>>;
+pub(super) type Work = Pin<Box<dyn Future<Output = Result<Position, Problem>> + Send>>;
 
 /// The service, as one connection sees it.
-pub(super) trait Desk {
+pub(super) trait Desk: Send {
     /// A channel that is watched.
     type Source: Source;
 
@@ -48,7 +48,7 @@ pub(super) trait Desk {
     fn cancel(&mut self, channel: ChannelName, stream: StreamName) -> Result<Work, Problem>;
 
     /// Is ready when the service stops. Asked only while nothing is watched: channels say it themselves.
-    fn stopping(&self) -> Pin<Box<dyn Future<Output = u64>>>;
+    fn stopping(&self) -> Pin<Box<dyn Future<Output = u64> + Send>>;
 
     /// A refusal is counted, and told with this id.
     fn refused(&self, problem: &Problem) -> String;

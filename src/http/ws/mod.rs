@@ -20,18 +20,17 @@ mod tests;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use actix_http::ws::HandshakeError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, web};
-use bytes::Bytes;
 use futures_util::Stream as _;
 
 use super::context::RequestContext;
 use super::door::Visitor;
-use super::ongoing::{Feed, endless};
+use super::ongoing::{Begin, Feed, endless};
 use super::problem::{Problem, ProblemBody};
 use super::problem_kinds::Kind;
 use super::publish::channel_of;
@@ -125,7 +124,7 @@ fn open(
     let (manner, metrics) = (Arc::clone(&subscribing.manner), subscribing.metrics.clone());
     let counter = Counter::new(subscribing, visitor, context.id, wire)?;
     let socket = Socket::new(counter, manner, metrics, only);
-    Ok(endless(answer, Opening { early: Some(payload), socket }))
+    Ok(endless(answer, Opening { early: payload, socket }))
 }
 
 /// The head of the answer, which names this subprotocol. The library's session and stream end here: the stream is given
@@ -161,37 +160,25 @@ fn refuse(error: actix_web::Error) -> Problem {
 
 /// A socket whose client may have sent something with its handshake.
 struct Opening {
-    early: Option<web::Payload>,
+    early: web::Payload,
     socket: Socket<Counter>,
 }
 
-impl Opening {
-    /// Hears what was read with the handshake. More than a client can have a reason to send is heard no further.
-    fn hear_early(&mut self, cx: &mut Context<'_>) {
-        let Some(mut early) = self.early.take() else { return };
+impl Begin for Opening {
+    /// Hears what was read with the handshake, which stands before what comes now. More than a client can have a reason
+    /// to send is heard no further.
+    fn begin(self: Box<Self>) -> Box<dyn Feed> {
+        let Self { mut early, mut socket } = *self;
         let mut heard = 0;
-        while let Poll::Ready(Some(Ok(bytes))) = Pin::new(&mut early).poll_next(cx) {
+        while let Poll::Ready(Some(Ok(bytes))) = Pin::new(&mut early).poll_next(&mut Context::from_waker(Waker::noop()))
+        {
             heard += bytes.len();
             if heard > EARLY_BYTES_MAX {
-                return self.socket.refuse_early();
+                socket.refuse_early();
+                break;
             }
-            self.socket.receive(&bytes);
+            socket.receive(&bytes);
         }
-    }
-}
-
-impl Feed for Opening {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        self.hear_early(cx);
-        self.socket.poll_next(cx)
-    }
-
-    fn has_room(&self) -> bool {
-        // What came early stands before what comes now.
-        self.early.is_none() && self.socket.has_room()
-    }
-
-    fn receive(&mut self, bytes: &[u8]) {
-        self.socket.receive(bytes);
+        Box::new(socket)
     }
 }

@@ -83,7 +83,7 @@ pub(super) struct Socket<D: Desk> {
     /// The tick that is being sent, the frame that is next, and whether its head is out.
     tick: Option<(Arc<EncodedTick>, usize, bool)>,
     work: Option<(Reference, Work)>,
-    stopping: Option<Pin<Box<dyn Future<Output = u64>>>>,
+    stopping: Option<Pin<Box<dyn Future<Output = u64> + Send>>>,
     clock: Clock,
     over: bool,
 }

@@ -1,13 +1,12 @@
 //! Sockets whose service is a script, with a clock that is moved.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, advance};
@@ -39,25 +38,25 @@ struct State {
 }
 
 #[derive(Clone, Default)]
-struct Service(Rc<RefCell<State>>);
+struct Service(Arc<Mutex<State>>);
 
 impl Service {
     /// To which a client is known that may watch these.
     fn allowing(channels: &[&str]) -> Self {
         let service = Self::default();
-        service.0.borrow_mut().known = true;
-        service.0.borrow_mut().allowed = channels.iter().map(|name| (*name).to_owned()).collect();
+        service.0.lock().known = true;
+        service.0.lock().allowed = channels.iter().map(|name| (*name).to_owned()).collect();
         service
     }
 
     fn script(&self, at: usize) -> Script {
-        self.0.borrow().watched[at].0.clone()
+        self.0.lock().watched[at].0.clone()
     }
 
     fn work(&self, asked: String) -> Work {
         let (answer, work) = oneshot::channel();
-        self.0.borrow_mut().asked.push(asked);
-        self.0.borrow_mut().answers.push(answer);
+        self.0.lock().asked.push(asked);
+        self.0.lock().answers.push(answer);
         Box::pin(async { work.await.unwrap() })
     }
 }
@@ -66,15 +65,15 @@ impl Desk for Service {
     type Source = Script;
 
     fn is_known(&self) -> bool {
-        self.0.borrow().known
+        self.0.lock().known
     }
 
     fn until(&self) -> Option<Instant> {
-        self.0.borrow().until
+        self.0.lock().until
     }
 
     fn charge(&self) -> Result<(), Problem> {
-        let left = &mut self.0.borrow_mut().in_vain;
+        let left = &mut self.0.lock().in_vain;
         match left {
             Some(0) => return Err(Problem::new(Kind::RateLimited, "x").retry_after(Duration::from_secs(3))),
             left => *left = left.map(|left| left - 1),
@@ -83,7 +82,7 @@ impl Desk for Service {
     }
 
     fn present(&mut self, token: &str) -> Result<(), Problem> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.0.lock();
         if !state.tokens.contains(token) {
             return Err(Problem::new(Kind::Unauthorized, "x"));
         }
@@ -92,12 +91,12 @@ impl Desk for Service {
     }
 
     fn may_watch(&self, channel: &ChannelName) -> bool {
-        self.0.borrow().allowed.contains(channel.as_str())
+        self.0.lock().allowed.contains(channel.as_str())
     }
 
     fn watch(&mut self, channel: &ChannelName, from: From) -> Result<Script, Problem> {
         let script = Script::new(channel.as_str());
-        self.0.borrow_mut().watched.push((script.clone(), format!("{from:?}")));
+        self.0.lock().watched.push((script.clone(), format!("{from:?}")));
         Ok(script)
     }
 
@@ -112,7 +111,7 @@ impl Desk for Service {
         Ok(self.work(format!("cancel {channel} {stream}")))
     }
 
-    fn stopping(&self) -> std::pin::Pin<Box<dyn Future<Output = u64>>> {
+    fn stopping(&self) -> std::pin::Pin<Box<dyn Future<Output = u64> + Send>> {
         Box::pin(std::future::pending())
     }
 
@@ -213,7 +212,7 @@ fn closed(socket: &mut Socket<Service>) -> u16 {
 async fn the_channel_of_the_path_is_watched_at_once_and_not_named() {
     let service = Service::allowing(&["c"]);
     let mut socket = one(&service, From::At("e-3".to_owned()));
-    assert_eq!(service.0.borrow().watched[0].1, "At(\"e-3\")");
+    assert_eq!(service.0.lock().watched[0].1, "At(\"e-3\")");
     service.script(0).say(Delivery::Subscribed { id: at(3), by: By::Replay, declared: None });
     service.script(0).tick(4, "x");
     let [subscribed, frame] = &messages(&mut socket)[..] else { panic!() };
@@ -261,13 +260,13 @@ async fn what_is_said_is_answered_in_order() {
     say(&mut socket, &json!({"type": "cancel", "channel": "a", "stream": "s", "ref": "three"}));
     say(&mut socket, &json!({"type": "publish", "channel": "a", "ref": 4}));
     assert_eq!(read(&mut socket), []);
-    assert_eq!(service.0.borrow().asked, ["publish a s 1"], "one after the other");
-    service.0.borrow_mut().answers.remove(0).send(Ok(at(7))).unwrap();
+    assert_eq!(service.0.lock().asked, ["publish a s 1"], "one after the other");
+    service.0.lock().answers.remove(0).send(Ok(at(7))).unwrap();
     let [first, second] = &messages(&mut socket)[..] else { panic!() };
     assert_eq!(*first, json!({"type": "ack", "ref": 1, "id": "e-7"}));
     assert_eq!((&second["ref"], &second["retry_after"]), (&json!(2), &json!(2)));
     assert_eq!(second["problem"]["type"], "/problems/rate-limited");
-    service.0.borrow_mut().answers.remove(0).send(Err(Problem::new(Kind::Forbidden, "x"))).unwrap();
+    service.0.lock().answers.remove(0).send(Err(Problem::new(Kind::Forbidden, "x"))).unwrap();
     let [third, fourth] = &messages(&mut socket)[..] else { panic!() };
     assert_eq!((&third["ref"], &third["problem"]["status"]), (&json!("three"), &json!(403)));
     assert_eq!((&fourth["ref"], &fourth["problem"]["status"]), (&json!(4), &json!(422)));
@@ -281,7 +280,7 @@ async fn what_is_under_way_is_answered_before_the_close() {
     say(&mut socket, &json!({"type": "cancel", "channel": "c", "stream": "s", "ref": 1}));
     service.script(0).say(Delivery::Bye { come_back: true, after_ms: 1 });
     assert_eq!(read(&mut socket), []);
-    service.0.borrow_mut().answers.remove(0).send(Ok(at(1))).unwrap();
+    service.0.lock().answers.remove(0).send(Ok(at(1))).unwrap();
     let read = read(&mut socket);
     assert!(matches!(&read[..], [Read::Json(ack), Read::Json(_), Read::Close(1012), Read::Over] if ack["ref"] == 1));
 }
@@ -289,16 +288,16 @@ async fn what_is_under_way_is_answered_before_the_close() {
 #[tokio::test(start_paused = true)]
 async fn a_socket_without_a_token_must_bring_one() {
     let service = Service::default();
-    service.0.borrow_mut().tokens.insert("good".to_owned());
-    service.0.borrow_mut().allowed.insert("c".to_owned());
+    service.0.lock().tokens.insert("good".to_owned());
+    service.0.lock().allowed.insert("c".to_owned());
     let mut socket = one(&service, From::Beginning);
     say(&mut socket, &json!({"type": "subscribe", "channel": "c", "token": "good"}));
     read(&mut socket);
-    assert_eq!(service.0.borrow().watched.len(), 2, "by the path, and by the message in its place");
+    assert_eq!(service.0.lock().watched.len(), 2, "by the path, and by the message in its place");
     advance(Duration::from_secs(11)).await;
     assert_eq!(read(&mut socket), []);
 
-    service.0.borrow_mut().known = false;
+    service.0.lock().known = false;
     let mut socket = one(&service, From::Beginning);
     say(&mut socket, &json!({"type": "token", "token": "bad"}));
     assert_eq!(closed(&mut socket), 4100);
@@ -313,16 +312,16 @@ async fn a_socket_without_a_token_must_bring_one() {
 async fn a_token_ends_the_connection_unless_it_is_renewed() {
     let service = Service::allowing(&["c", "d"]);
     let end = Instant::now() + Duration::from_secs(8);
-    service.0.borrow_mut().until = Some(end);
-    service.0.borrow_mut().tokens.insert("next".to_owned());
+    service.0.lock().until = Some(end);
+    service.0.lock().tokens.insert("next".to_owned());
     let mut socket = several(&service);
     for channel in ["c", "d"] {
         say(&mut socket, &json!({"type": "subscribe", "channel": channel}));
     }
     advance(Duration::from_secs(7)).await;
     assert_eq!(read(&mut socket), []);
-    service.0.borrow_mut().until = Some(end + Duration::from_secs(5));
-    service.0.borrow_mut().allowed.remove("d");
+    service.0.lock().until = Some(end + Duration::from_secs(5));
+    service.0.lock().allowed.remove("d");
     say(&mut socket, &json!({"type": "token", "token": "next"}));
     let lost = json!({"type": "unsubscribed", "channel": "d", "reason": "forbidden"});
     assert_eq!(messages(&mut socket), [lost], "what the new one does not allow");
@@ -379,7 +378,7 @@ async fn what_is_asked_in_vain_counts() {
     ];
     for message in &asked {
         let service = Service::allowing(&["a"]);
-        service.0.borrow_mut().in_vain = Some(1);
+        service.0.lock().in_vain = Some(1);
         let mut socket = several(&service);
         say(&mut socket, &json!({"type": "subscribe", "channel": "a"}));
         say(&mut socket, &json!({"type": "unsubscribe", "channel": "a"}));
@@ -390,7 +389,7 @@ async fn what_is_asked_in_vain_counts() {
     }
     // Who is over the rate of publishes is told when to try again, and stays.
     let service = Service::allowing(&["busy"]);
-    service.0.borrow_mut().in_vain = Some(0);
+    service.0.lock().in_vain = Some(0);
     let mut socket = several(&service);
     let ops = json!([{"op": "text", "text": "x"}]);
     say(&mut socket, &json!({"type": "publish", "channel": "busy", "stream": "s", "ops": ops, "ref": 1}));
@@ -402,7 +401,7 @@ async fn what_is_asked_in_vain_counts() {
 #[tokio::test(start_paused = true)]
 async fn a_token_ends_a_connection_that_always_has_something() {
     let service = Service::allowing(&["c"]);
-    service.0.borrow_mut().until = Some(Instant::now() + Duration::from_secs(8));
+    service.0.lock().until = Some(Instant::now() + Duration::from_secs(8));
     let mut socket = one(&service, From::Now);
     service.script(0).tick(1, "x");
     assert_eq!(messages(&mut socket).len(), 1);
