@@ -52,6 +52,12 @@ impl Credit {
         let latest = LATEST.max(self.cost * LATEST_COSTS);
         self.framed + earned.min(latest)
     }
+
+    /// By how much earlier the next frame may be made, at most, if so many bytes more are waiting for it.
+    pub(super) fn earned_by(bytes: usize) -> Duration {
+        let earned = work((bytes as u64).saturating_mul(EARNED_PER_BYTE));
+        Duration::from_nanos(nanos(earned).saturating_mul(SHARE))
+    }
 }
 
 /// How long it takes to parse so many bytes.
@@ -116,7 +122,22 @@ mod tests {
     }
 
     #[test]
+    fn more_bytes_never_earn_more_than_is_said() {
+        let now = Instant::now();
+        for parsed in [1_000, 100_000, 600_000, 3_000_000] {
+            for (waiting, more) in [(0, 1), (0, 1_000), (7, 20_000), (5_000, 100_000)] {
+                let credit = Credit::after(now, parsed);
+                let earlier = credit.next(waiting) - credit.next(waiting + more);
+                assert!(earlier <= Credit::earned_by(more), "{parsed} parsed, {waiting} + {more} waiting");
+            }
+        }
+        let all = Credit::after(now, 100_000);
+        assert_eq!(all.next(0) - all.next(3_125), Credit::earned_by(3_125), "and just that where all of it counts");
+    }
+
+    #[test]
     fn no_number_overflows() {
+        let _ = Credit::earned_by(usize::MAX);
         let now = Instant::now();
         let _ = Credit::after(now, usize::MAX >> 20).next(usize::MAX);
     }

@@ -23,6 +23,7 @@ use std::task::Waker;
 use tokio::time::Instant;
 
 use super::snapshot_cache::Snapshot;
+use super::ticker::Waiting;
 use crate::oplog::Logged;
 use crate::protocol::{Declared, EncodedTick, Epoch, Position, StreamName, Wire, Wires};
 
@@ -210,6 +211,8 @@ pub(super) struct Feed {
     pub(super) next_tick: Instant,
     /// Whether a timer task will look at `pending`.
     pub(super) timer: bool,
+    /// Where it waits for a document's credit: how long.
+    pub(super) waiting: Option<Waiting>,
     /// The last snapshots: of everything, and of the active documents.
     pub(super) snapshots: [Option<Arc<Snapshot>>; 2],
     /// How often all connections were cut, and when who was cut comes back.
@@ -239,6 +242,7 @@ impl Feed {
             last_append: now,
             next_tick: now,
             timer: false,
+            waiting: None,
             snapshots: [None, None],
             cuts: 0,
             away_ms: 0,

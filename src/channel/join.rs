@@ -265,7 +265,14 @@ impl Topic {
             Some(snapshot) => snapshot,
             None => self.look(hub, move |topic, hub, scene| topic.take_snapshot(hub, scene, part)).await??,
         };
-        let what = match (snapshot.encoded(reset.map(|(reason, _)| reason), wire), reset) {
+        let reason = reset.map(|(reason, _)| reason);
+        let encoded = if snapshot.is_at_hand(reason, wire) {
+            snapshot.encoded(reason, wire)
+        } else {
+            let snapshot = Arc::clone(&snapshot);
+            self.off_the_worker(hub, &hub.joins, move |_, _| snapshot.encoded(reason, wire)).await?
+        };
+        let what = match (encoded, reset) {
             (None, Some((reason, _))) => What::Reset(reason),
             (encoded, _) => What::Snapshot(encoded),
         };

@@ -16,6 +16,9 @@ use super::view::View;
 use crate::oplog::{Body as _, StreamFold};
 use crate::protocol::{ChannelName, DomOp, Kind, Position, RunState, StreamName};
 
+/// What an op weighs beside what it carries.
+const OP_BYTES: usize = 64;
+
 /// A channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelState {
@@ -87,6 +90,17 @@ pub enum StreamContent {
     },
     /// The ops that a page needs, in order: what they make of it depends on the page.
     Ops(Vec<DomOp>),
+}
+
+impl StreamContent {
+    /// What it weighs, in bytes, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Markdown { source, html } => source.len() + html.len(),
+            Self::Ops(ops) => ops.iter().map(|op| OP_BYTES + op.bytes()).sum(),
+        }
+    }
 }
 
 impl Hub {

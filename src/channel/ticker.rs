@@ -12,16 +12,21 @@
 //! **Invariant:** what a tick parses is known before it is made, also of entries that the view has not seen yet
 //! (`the_worker_is_spared_every_tick_of_a_large_document`).
 //!
+//! **Invariant:** a tick that waits for a document's credit is made when time or text has earned it, whichever is first
+//! (`text_that_earns_a_frame_is_not_kept_waiting`, `a_tick_made_for_another_ends_the_wait_for_credit`).
+//!
 //! **Invariant:** no entry is left without a tick, and no timer without an entry
 //! (`a_timer_is_there_only_while_something_waits`, `a_timer_that_dies_with_its_worker_is_made_up_for`).
 
 use std::cell::Cell;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
+use super::credit::Credit;
 use super::feed::{Feed, KeptTick};
 use super::hub::Inner;
 use super::topic::{Scene, Topic};
@@ -57,6 +62,39 @@ pub(crate) fn deliver_here<R>(may: bool, wake: impl FnOnce() -> R) -> R {
     wake()
 }
 
+/// Waits for credit are cut short by no less than this: a timer knows no less.
+const NOTICEABLE: Duration = Duration::from_millis(1);
+
+/// The timer's wait for the credit of a document.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// When time alone has earned it.
+    at: Instant,
+    /// Before this it is not worth another look, whatever comes.
+    earliest: Instant,
+    /// When the timer looks again.
+    due: Instant,
+}
+
+impl Waiting {
+    fn new(at: Instant, earliest: Instant, published: usize) -> Self {
+        let mut new = Self { at, earliest, due: at };
+        new.cut_short(published);
+        new
+    }
+
+    /// So many bytes were published since the timer looked. Whether it is to look again earlier than it knows.
+    fn cut_short(&mut self, published: usize) -> bool {
+        let earned = self.at.checked_sub(Credit::earned_by(published)).unwrap_or(self.earliest);
+        let due = earned.max(self.earliest).min(self.at);
+        let noticeable = due + NOTICEABLE <= self.due;
+        if noticeable {
+            self.due = due;
+        }
+        noticeable
+    }
+}
+
 impl Scene {
     /// Whether the next tick is little work: of what the view holds, and of what the feed has for it. Few entries are
     /// looked at, since each weighs something.
@@ -72,7 +110,11 @@ impl Topic {
     pub(super) fn poke(self: &Arc<Self>, hub: &Arc<Inner>) {
         let now = Instant::now();
         let earliest = {
-            let feed = self.feed.lock();
+            let mut feed = self.feed.lock();
+            let published = feed.pending_bytes;
+            if feed.waiting.as_mut().is_some_and(|waiting| waiting.cut_short(published)) {
+                self.earned.notify_one();
+            }
             if feed.timer || feed.pending.is_empty() {
                 return;
             }
@@ -83,8 +125,8 @@ impl Topic {
         }
         match self.tick_if_small(hub) {
             Some(None) => {}
-            Some(Some(at)) => self.arm(hub, at),
-            None => self.arm(hub, now),
+            // Also where a document has no credit yet: the timer knows how to wait for that.
+            Some(Some(_)) | None => self.arm(hub, now),
         }
     }
 
@@ -133,6 +175,9 @@ impl Topic {
             feed.declared = declared;
             feed.push(kept, &mut scene.waiting);
             feed.next_tick = now + hub.options.tick;
+            if feed.waiting.take().is_some() {
+                self.earned.notify_one();
+            }
             hub.kept_bytes_changed(before, feed.ring.bytes());
         }
         let bytes = view.bytes();
@@ -214,17 +259,39 @@ impl Timer {
     async fn run(mut self, mut at: Instant) {
         loop {
             sleep_until(at).await;
-            let next = self.topic.tick_somewhere(&self.hub).await;
+            if let Some(earned) = self.topic.tick_somewhere(&self.hub).await {
+                self.wait_for_credit(earned).await;
+                at = Instant::now();
+                continue;
+            }
             let mut feed = self.topic.feed.lock();
-            at = match next {
-                Some(at) => at,
-                None if feed.pending.is_empty() => {
-                    feed.timer = false;
-                    self.over = true;
-                    return;
-                }
-                None => feed.next_tick,
-            };
+            if feed.pending.is_empty() {
+                feed.timer = false;
+                self.over = true;
+                return;
+            }
+            at = feed.next_tick;
+        }
+    }
+
+    /// Waits until a document has earned its frame: by time at `at`, or by what is published before. A tick made for
+    /// another reason ends the wait too.
+    async fn wait_for_credit(&self, at: Instant) {
+        let mut due = {
+            let mut feed = self.topic.feed.lock();
+            let waiting = Waiting::new(at, Instant::now() + self.hub.options.tick, feed.pending_bytes);
+            feed.waiting.insert(waiting).due
+        };
+        loop {
+            let earlier = self.topic.earned.notified();
+            if tokio::time::timeout_at(due, earlier).await.is_err() {
+                self.topic.feed.lock().waiting = None;
+                return;
+            }
+            match &self.topic.feed.lock().waiting {
+                Some(waiting) => due = waiting.due,
+                None => return,
+            }
         }
     }
 }
@@ -233,7 +300,9 @@ impl Timer {
 impl Drop for Timer {
     fn drop(&mut self) {
         if !self.over {
-            self.topic.feed.lock().timer = false;
+            let mut feed = self.topic.feed.lock();
+            (feed.timer, feed.waiting) = (false, None);
+            drop(feed);
             self.hub.orphans.lock().push(Arc::clone(&self.topic));
         }
         self.hub.metrics.tasks().dec();

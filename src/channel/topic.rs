@@ -34,6 +34,8 @@ pub(super) struct Topic {
     pub(super) feed: Mutex<Feed>,
     /// Told when pending entries were taken: who published too many waits for it.
     pub(super) drained: Notify,
+    /// Told when the timer's wait for a document's credit has become shorter, or needless.
+    pub(super) earned: Notify,
     /// One snapshot is made at a time; who comes meanwhile takes the same.
     pub(super) snapping: tokio::sync::Mutex<()>,
     /// Differences that are being made.
@@ -85,6 +87,7 @@ impl Topic {
             scene: Mutex::default(),
             feed: Mutex::new(Feed::new(epoch, Instant::now())),
             drained: Notify::new(),
+            earned: Notify::new(),
             snapping: tokio::sync::Mutex::default(),
             catching_up: Mutex::default(),
         })

@@ -138,7 +138,8 @@ impl Frame {
     }
 
     /// About how many bytes its JSON has, so that a buffer need not grow often.
-    pub(super) fn bytes_hint(&self) -> usize {
+    #[must_use]
+    pub fn bytes_hint(&self) -> usize {
         let each = 64 + self.stream.as_str().len();
         self.ops.iter().map(|op| op.bytes() + each).sum::<usize>() + 2 * each
     }

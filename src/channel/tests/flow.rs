@@ -208,3 +208,82 @@ async fn who_asks_for_the_state_keeps_nobody_from_publishing() {
     let state = asked.await.unwrap();
     assert_eq!((state.id, state.streams.len(), state.state), (id, 2, ChannelLife::Active));
 }
+
+/// A page of a channel where a document was framed just now that has to earn its next frame for 100 ms, and when that was.
+async fn stage_with_a_costly_document() -> (Stage, Reader, Instant) {
+    let stage = Stage::new(HubOptions::default());
+    let mut reader = stage.watch("c", From::Beginning);
+    // Whatever comes may close the emphasis, so each frame parses all of it: 200 KB.
+    let text = format!("*{}", "word ".repeat(40_000));
+    stage.publish("c", "s", json!([{"op": "start"}, {"op": "markdown", "text": text}])).await.unwrap();
+    reader.settle().await;
+    write(&stage, "x").await;
+    reader.take().await;
+    (stage, reader, Instant::now())
+}
+
+async fn write(stage: &Stage, text: &str) {
+    stage.publish("c", "s", json!([{"op": "markdown", "text": text}])).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn text_that_earns_a_frame_is_not_kept_waiting() {
+    // Of these pieces, one a millisecond, 12.5 KB are worth a frame. They begin when the timer waits for credit already.
+    for (piece, count, earliest, latest) in
+        [(1, 1, 99, 102), (4, 60, 90, 102), (1_000, 60, 28, 45), (50_000, 1, 28, 45)]
+    {
+        let (stage, mut reader, framed) = stage_with_a_costly_document().await;
+        write(&stage, "y").await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let texts = async {
+            for _ in 0..count {
+                write(&stage, &"y".repeat(piece)).await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let shown = async {
+            reader.take().await;
+            framed.elapsed().as_millis()
+        };
+        let ((), waited) = tokio::join!(texts, shown);
+        assert!((earliest..=latest).contains(&waited), "{count} × {piece} bytes: {waited} ms");
+        reader.settle().await;
+        assert!(reader.page.text["s"].ends_with(&"y".repeat(1 + piece * count)));
+        assert_eq!(stage.metric("rillmark_channel_tasks"), 0.0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_made_for_another_ends_the_wait_for_credit() {
+    let (stage, mut reader, framed) = stage_with_a_costly_document().await;
+    write(&stage, "y").await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    // Who asks has a tick made; what is published then owes nothing.
+    stage.hub.channel_state(&channel("c")).await.unwrap();
+    reader.take().await;
+    stage.publish("c", "t", json!([{"op": "text", "text": "z", "mode": "append"}])).await.unwrap();
+    reader.take().await;
+    let waited = framed.elapsed().as_millis();
+    assert!(reader.page.text["t"] == "z" && waited <= 40, "{waited} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_worker_is_spared_the_encoding_of_a_large_snapshot() {
+    for (bytes, at_once) in [(10, true), (100_000, false)] {
+        let stage = Stage::new(HubOptions::default());
+        stage.say("c", &"x".repeat(bytes)).await;
+        stage.watch("c", From::Beginning).settle().await;
+        stage.say("c", "y").await;
+        stage.watch("c", From::Beginning).settle().await;
+        // The snapshot is there by now, but not for a page that has an id.
+        let hub = stage.hub.inner();
+        let turns = u32::try_from(hub.joins.available_permits()).unwrap();
+        let taken = hub.joins.acquire_many(turns).await.unwrap();
+        let mut lost = stage.watch("c", From::At("unreadable".to_owned()));
+        let told = tokio::time::timeout(Duration::from_millis(100), lost.take()).await;
+        assert_eq!(told.is_ok(), at_once, "{bytes} bytes");
+        drop(taken);
+        assert_eq!(lost.text().await.len(), bytes + 1);
+        assert_eq!(lost.page.resets, 1);
+    }
+}

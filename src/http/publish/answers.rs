@@ -1,5 +1,8 @@
 //! The bodies of publishing: what is sent, for the API document, and what is answered.
 //!
+//! **Invariant:** what has much text is written off the worker, as large renders are; what has little at once
+//! (`answers_with_much_text_are_written_off_the_worker`).
+//!
 //! **Source:** `openapi/protocol.md`, "Publishing", "State".
 
 use std::collections::BTreeMap;
@@ -12,7 +15,9 @@ use utoipa::ToSchema;
 use utoipa::openapi::Ref;
 use utoipa::openapi::schema::{Array, ArrayBuilder};
 
-use crate::channel::{ChannelState, Finished};
+use super::made;
+use crate::channel::{ChannelState, Finished, StreamContent, StreamState};
+use crate::http::problem::Problem;
 use crate::protocol::{DomOp, Frame, Kind, Position, RunState, StreamName};
 
 /// Ops of one stream, all or none of which are applied.
@@ -183,29 +188,49 @@ struct StreamSummary {
 pub(in crate::http) struct StreamAnswer {
     /// `idle` (never started), `active`, `done`, `cancelled` or `error`.
     #[schema(value_type = String, example = "done")]
-    pub(super) state: RunState,
+    state: RunState,
     /// The channel's position at which the content is this: what a page rendered from it joins from.
     #[schema(value_type = String, example = "1f3a-42")]
-    pub(super) id: Position,
+    id: Position,
     /// The source of a Markdown run.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, example = "Hello **world**\n")]
-    pub(super) source: Option<String>,
+    source: Option<String>,
     /// What a page shows of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, example = "<p>Hello <strong>world</strong></p>")]
-    pub(super) html: Option<String>,
+    html: Option<String>,
     /// The kept ops of an ops run, as a frame has them: it has no HTML without its page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, value_type = Option<Vec<Object>>)]
-    pub(super) ops: Option<Box<RawValue>>,
+    ops: Option<Box<RawValue>>,
 }
 
 impl ReplyAnswer {
     /// Of a reply that has ended, and why if with an error.
-    pub(super) fn new(finished: Finished, error: Option<String>) -> Self {
+    pub(super) async fn write(finished: Finished, error: Option<String>) -> Result<Vec<u8>, Problem> {
         let Finished { id, finish, bytes, source, html } = finished;
-        Self { id, finish, bytes, error: error.filter(|_| finish == RunState::Error), source, html }
+        let error = error.filter(|_| finish == RunState::Error);
+        let size = [&source, &html, &error].into_iter().flatten().map(String::len).sum();
+        let answer = Self { id, finish, bytes, error, source, html };
+        made(size, move || encoded(&answer)).await
+    }
+}
+
+impl StreamAnswer {
+    /// Of the stream with this name.
+    pub(super) async fn write(name: StreamName, found: StreamState) -> Result<Vec<u8>, Problem> {
+        let StreamState { id, state, content, .. } = found;
+        let size = content.bytes();
+        let write = move || match content {
+            StreamContent::Markdown { source, html } => {
+                encoded(&Self { state, id, source: Some(source), html: Some(html), ops: None })
+            }
+            StreamContent::Ops(ops) => {
+                encoded(&Self { state, id, source: None, html: None, ops: Some(written(&name, ops)) })
+            }
+        };
+        made(size, write).await
     }
 }
 
@@ -223,7 +248,7 @@ impl ChannelAnswer {
 }
 
 /// Ops as they stand on the wire.
-pub(super) fn written(stream: &StreamName, ops: Vec<DomOp>) -> Box<RawValue> {
+fn written(stream: &StreamName, ops: Vec<DomOp>) -> Box<RawValue> {
     #[derive(Deserialize)]
     struct Written {
         ops: Box<RawValue>,
@@ -247,6 +272,50 @@ pub(super) fn head() -> HttpResponseBuilder {
 }
 
 /// The body of such an answer.
-pub(super) fn encoded(answer: &impl Serialize) -> Vec<u8> {
+fn encoded(answer: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(answer).expect("names, numbers and strings serialise")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::protocol::Epoch;
+
+    /// What a stream answers, and what a reply of the same text does, where it holds `content`.
+    fn of(content: StreamContent) -> [impl Future<Output = Result<Vec<u8>, Problem>>; 2] {
+        let (id, state) = (Epoch::new(1).at(1), RunState::Done);
+        let (source, html) = match &content {
+            StreamContent::Markdown { source, html } => (Some(source.clone()), Some(html.clone())),
+            StreamContent::Ops(_) => (None, Some("x".repeat(content.bytes()))),
+        };
+        let finished = Finished { id, finish: state, bytes: 0, source, html };
+        let stream = StreamAnswer::write(StreamName::parse("s").unwrap(), StreamState { id, state, run: 1, content });
+        [stream.boxed(), ReplyAnswer::write(finished, None).boxed()]
+    }
+
+    #[test]
+    fn answers_with_much_text_are_written_off_the_worker() {
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            // The one thread for long work is taken.
+            let (release, taken) = std::sync::mpsc::channel::<()>();
+            let occupied = tokio::task::spawn_blocking(move || taken.recv());
+            let markdown = |bytes| StreamContent::Markdown { source: "a".repeat(bytes), html: "b".repeat(bytes) };
+            let ops = |count| StreamContent::Ops(vec![DomOp::Start { target: None, clear: false }; count]);
+            for answer in [of(markdown(1_000)), of(ops(100))].into_iter().flatten() {
+                let json = answer.now_or_never().expect("little is written at once").unwrap();
+                assert!(serde_json::from_slice::<serde_json::Value>(&json).unwrap()["id"] == "1-1");
+            }
+            let large = [of(markdown(100_000)), of(ops(10_000))].into_iter().flatten();
+            let mut large: Vec<_> = large.map(Box::pin).collect();
+            assert!(large.iter_mut().all(|answer| answer.now_or_never().is_none()), "much waits for the thread");
+            drop(release);
+            assert!(occupied.await.unwrap().is_err());
+            for answer in large {
+                assert!(answer.await.unwrap().len() > 100_000);
+            }
+        });
+    }
 }

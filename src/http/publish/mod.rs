@@ -28,13 +28,14 @@ use bytes::Bytes;
 
 use super::HttpOptions;
 use super::body::{Body, BodyBudget, BodyLimits};
-use super::budget::{Budget, FREE_BYTES, Held};
+use super::budget::{Budget, Held};
 use super::facts;
 use super::health::Readiness;
 use super::problem::Problem;
 use super::problem_kinds::Kind;
 use crate::auth::{Caller, Header, Pass};
 use crate::channel::{Hub, HubOptions, Publisher, Right};
+use crate::limits::SMALL_SOURCE_BYTES_MAX;
 use crate::protocol::{Batch, BatchError, ChannelName, Sizes, StreamName};
 
 pub(super) use answers::{BatchBody, CancelAnswer, ChannelAnswer, EndAnswer, OpsAnswer, ReplyAnswer, StreamAnswer};
@@ -91,12 +92,17 @@ impl Publishing {
     /// Parses a batch: a long one off the worker, where its part of the budget goes with it.
     async fn parse(&self, json: Bytes, held: Held) -> Result<(Result<Batch, BatchError>, Held), Problem> {
         let sizes = self.sizes;
-        if json.len() <= FREE_BYTES {
-            return Ok((Batch::parse(&json, &sizes), held));
-        }
-        let parsing = tokio::task::spawn_blocking(move || (Batch::parse(&json, &sizes), held));
-        parsing.await.map_err(|error| Problem::internal(format!("off the worker: {error}")))
+        made(json.len(), move || (Batch::parse(&json, &sizes), held)).await
     }
+}
+
+/// Makes something of so many bytes: off the worker where that is much.
+async fn made<R: Send + 'static>(bytes: usize, make: impl FnOnce() -> R + Send + 'static) -> Result<R, Problem> {
+    if bytes <= SMALL_SOURCE_BYTES_MAX {
+        return Ok(make());
+    }
+    let making = tokio::task::spawn_blocking(make);
+    making.await.map_err(|error| Problem::internal(format!("off the worker: {error}")))
 }
 
 /// Who publishes.

@@ -21,7 +21,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::answers::{ReplyAnswer, encoded, head};
+use super::answers::{ReplyAnswer, head};
 use super::reply_request::{Form, ReplyRequest};
 use super::{Publishing, Sender, channel_of, prefer, stream_of};
 use crate::channel::{Finished, INTERRUPTED, OpenEnd, OpenRun};
@@ -102,7 +102,7 @@ async fn answer(
         Outcome::Done { over } | Outcome::Failed { over, .. } => over || body.discard().await,
         Outcome::Stopped(_) => false,
     };
-    let answer = encoded(&ReplyAnswer::new(finished, error));
+    let answer = ReplyAnswer::write(finished, error).await?;
     let mut response = head();
     if representation {
         response.insert_header(prefer::applied());

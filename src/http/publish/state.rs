@@ -8,7 +8,7 @@
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::answers::{CancelAnswer, ChannelAnswer, EndAnswer, StreamAnswer, json, written};
+use super::answers::{CancelAnswer, ChannelAnswer, EndAnswer, StreamAnswer, head, json};
 use super::{Publishing, channel_of, stream_of};
 use crate::channel::{Cancelled, StreamContent};
 use crate::http::negotiate;
@@ -81,16 +81,10 @@ pub(in crate::http) async fn stream(
     let (channel, name) = (channel_of(&request)?, stream_of(&request)?);
     let found = publishing.hub.stream_state(&channel, &name).await.ok_or_else(no_stream)?;
     let html_preferred = negotiate::media(request.headers(), &["application/json", "text/html"]) == 1;
-    let (id, state) = (found.id, found.state);
+    let id = found.id;
     let mut response = match found.content {
         StreamContent::Markdown { html, .. } if html_preferred => fragment(html),
-        StreamContent::Markdown { source, html } => {
-            json(&StreamAnswer { state, id, source: Some(source), html: Some(html), ops: None })
-        }
-        StreamContent::Ops(ops) => {
-            let ops = Some(written(&name, ops));
-            json(&StreamAnswer { state, id, source: None, html: None, ops })
-        }
+        _ => head().body(StreamAnswer::write(name, found).await?),
     };
     let headers = response.headers_mut();
     headers.insert(RILLMARK_ID, HeaderValue::try_from(id.to_string()).expect("an id is visible ASCII"));
