@@ -165,7 +165,8 @@ fn a_case_that_fails_is_made_small() {
 /// What random documents once found, at its smallest: options, and pieces with a frame behind each.
 #[test]
 fn what_chance_once_found_stays_right() {
-    let cases: [(&str, &[&str]); 7] = [
+    let cases: [(&str, &[&str]); 8] = [
+        ("footnotes=true", &["`a\n[^x]", ":", " b"]),
         ("task_lists=true", &["- [ ]\n  [a]", ":", "/", "u\n"]),
         ("task_lists=true", &["- [ ]\n  =", "=", "=\n"]),
         ("", &["1. 0\n   ***\n   [1]:", "/u\n"]),

@@ -60,7 +60,9 @@ pub(super) fn of_text(work: &Work<'_, '_>, scan: &Scan, closed: &Closed, header:
         || (may_begin_definition(text) && matches!(leaf.kind, Kind::Paragraph | Kind::Tight))
         || (may_be_title(text) && work.source[..leaf.start].contains("]:"))
         || (options.autolinks && may_be_address(line))
+        || (options.footnotes && line.starts_with("[^"))
     {
+        // The last: a footnote's definition ends a paragraph, whatever is open in it.
         return End::Unknown;
     }
     // A row that is a table's head grows in its last cell.
