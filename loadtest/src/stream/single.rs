@@ -123,7 +123,7 @@ fn sizes(feed: &Feed, payload: &Payload, naive: f64, (tail, tokens): (Tail, usiz
     let shows = payload.html > 0;
     let cells = [
         format!("{:.2}", of(payload.coarse)),
-        verdict.judge("payload", Some(aims_of_payload(tail)[1]), of(payload.fine), 2),
+        verdict.judge("payload", Some(aims_of_payload(tail)[1]).filter(|_| shows), of(payload.fine), 2),
         format!("{:.0}", naive / payload.html.max(1) as f64),
         verdict.judge("ops", aim_of_ops(tokens).filter(|_| shows), of(compact.ops), 2),
     ];
